@@ -1,0 +1,57 @@
+# `make` alone lists the targets. Needs Linux x86-64, Python >= 3.11 and GNU make >= 4; everything else is installed
+# into .venv (and uv into .tools, where there is none).
+#
+#   DEVICE=cpu|cuda   which build of vLLM to install; without it cuda where a GPU is found
+#   ARGS="--port 80"  more arguments of `stepreward serve`
+#   PYTEST_ARGS="-k supervisor"
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+ifeq ($(filter cpu cuda,$(DEVICE)),)
+override DEVICE := $(or $(filter cpu cuda,$(STEPREWARD_DEVICE)),$(shell scripts/setup.sh find-device))
+else
+export STEPREWARD_DEVICE := $(DEVICE)
+endif
+
+BIN := .venv/bin
+# One stamp for each kind of installation; setup.sh removes those that it makes untrue.
+STAMP := .venv/.setup-$(DEVICE)
+DEV_STAMP := $(STAMP)-dev
+INPUTS := pyproject.toml uv.lock scripts/setup.sh
+CACHES := .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+
+.PHONY: help setup serve test lint format clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: $(STAMP) ## install the service and its worker into .venv
+
+serve: $(STAMP) ## start the vector engine, the worker and the gateway on this machine
+	@exec $(BIN)/stepreward serve $(ARGS)
+
+test: $(DEV_STAMP) ## run all tests, the live ones too
+	@exec $(BIN)/pytest $(PYTEST_ARGS)
+
+lint: $(DEV_STAMP) ## check style, types, and who imports whom
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DEV_STAMP) ## format the code
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+clean: ## remove .venv, .tools and all caches; keeps .stepreward
+	rm -rf .venv .tools $(CACHES)
+	find service tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): $(INPUTS)
+	@scripts/setup.sh install $(DEVICE)
+
+$(DEV_STAMP): $(INPUTS)
+	@scripts/setup.sh install $(DEVICE) dev

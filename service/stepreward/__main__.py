@@ -1,0 +1,5 @@
+"""`python -m stepreward`."""
+
+from stepreward.cli import main
+
+main()

@@ -1,0 +1,88 @@
+"""Bytes to a checked ScoreRequest. Whatever is wrong is said in under a kilobyte, with its place, without the input."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import orjson
+from pydantic import ValidationError
+
+from stepreward.errors import BodyTooLarge, InvalidRequest, MalformedBody, UnsupportedEncoding
+from stepreward.schema import ScoreRequest
+
+_PLACE_CHARS = 200
+_MESSAGE_CHARS = 300
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may hold."""
+
+    body_bytes: int
+    items: int
+    steps: int
+    text_chars: int
+
+
+async def read_request(headers: Mapping[str, str], chunks: AsyncIterator[bytes], limits: Limits) -> ScoreRequest:
+    """Raises UnsupportedEncoding, BodyTooLarge, MalformedBody, InvalidRequest."""
+    return parse(await _read(headers, chunks, limits.body_bytes), limits)
+
+
+def parse(body: bytes, limits: Limits) -> ScoreRequest:
+    """A request from its bytes: JSON (no NaN, no lone surrogate, UTF-8), then types, then limits."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise MalformedBody(f"the body is not JSON: {error.msg} at character {error.pos}") from error
+    _check_length(document, limits)
+    try:
+        request = ScoreRequest.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = _place(first["loc"])
+        raise InvalidRequest(f"{place}: {first['msg'].removeprefix('Value error, ')[:_MESSAGE_CHARS]}") from None
+    _check_limits(request, limits)
+    return request
+
+
+async def _read(headers: Mapping[str, str], chunks: AsyncIterator[bytes], cap_bytes: int) -> bytes:
+    """The whole body, never more than the cap of it."""
+    if headers.get("content-encoding", "identity") != "identity":
+        raise UnsupportedEncoding("content-encoding: send the body uncompressed")
+    if headers.get("content-type", "application/json").partition(";")[0].strip().lower() != "application/json":
+        raise UnsupportedEncoding("content-type: send application/json")
+    too_large = BodyTooLarge(f"the body has more than {cap_bytes} bytes")
+    if int(headers.get("content-length", "0")) > cap_bytes:
+        raise too_large
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > cap_bytes:
+            raise too_large
+    return bytes(body)
+
+
+def _check_length(document: object, limits: Limits) -> None:
+    """Before anything is validated item by item."""
+    items = cast("dict[str, object]", document).get("items") if isinstance(document, dict) else None
+    if isinstance(items, list) and len(items) > limits.items:
+        raise InvalidRequest(f"items: {len(items)} are more than the {limits.items} allowed")
+
+
+def _check_limits(request: ScoreRequest, limits: Limits) -> None:
+    for position, item in enumerate(request.items):
+        if len(item.steps) > limits.steps:
+            raise InvalidRequest(f"items[{position}].steps: {len(item.steps)} are more than the {limits.steps} allowed")
+        for name, text in (("question", item.question), *((f"steps[{i}]", step) for i, step in enumerate(item.steps))):
+            if len(text) > limits.text_chars:
+                raise InvalidRequest(
+                    f"items[{position}].{name}: {len(text)} characters are more than the {limits.text_chars} allowed"
+                )
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """`items[0].steps[1]` from ("items", 0, "steps", 1); an unknown field's name is the client's, so it is cut."""
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+    printable = "".join(char if char.isprintable() else "?" for char in place[:_PLACE_CHARS])
+    return printable or "body"

@@ -1,0 +1,1 @@
+"""The subcommands of `stepreward`, a module each, imported when called."""

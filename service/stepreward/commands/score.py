@@ -1,0 +1,131 @@
+"""`stepreward score`: score a file of solutions with a running service."""
+
+import asyncio
+import itertools
+import json
+import statistics
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from stepreward.bulk import BadRow, Summary, read_rows, score_rows
+from stepreward.client import AsyncClient
+from stepreward.errors import ConfigurationError
+from stepreward.files import open_lines
+from stepreward.schema import Item, ScoreRequest, TrajectoryOptions
+
+_PLACEHOLDER = [Item(question="?", steps=["?"])]
+
+
+@click.command("score")
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="the running service")
+@click.option(
+    "--output", "-o", type=click.Path(path_type=Path), help="scores as JSON lines  [default: standard output]"
+)
+@click.option(
+    "--bad-rows", type=click.Path(path_type=Path), help="rows that were not scored  [default: FILE.bad.jsonl]"
+)
+@click.option("--method", type=click.Choice(["retsp", "rprm"]), help="[default: the service's]")
+@click.option("--k", type=click.IntRange(1, 64), help="trajectories per step, for rprm  [default: the service's]")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--aggregate", type=click.Choice(["min", "prod", "mean", "last"]), default="min", show_default=True)
+@click.option("--include", multiple=True, type=click.Choice(["references", "trajectories", "usage"]))
+@click.option("--question-key", default="question", show_default=True, help="the key that holds the question")
+@click.option("--limit", type=click.IntRange(1), help="score only the first rows")
+@click.option("--items-per-request", type=click.IntRange(1), default=4, show_default=True)
+@click.option("--concurrency", type=click.IntRange(1), default=4, show_default=True, help="requests under way at once")
+def command(file: Path, output: Path | None, bad_rows: Path | None, **options: Any) -> None:
+    """Score the solutions in FILE, JSON lines with `question` and `steps` (.gz too; - is standard input).
+
+    Exit code: 0 when every row has a score, 3 when some have none (the table and the bad-rows file say which),
+    1 when the service is out of reach, 2 when an option or the file is wrong.
+    """
+    bad_path = bad_rows or Path("stdin.bad.jsonl" if str(file) == "-" else f"{file.name}.bad.jsonl")
+    started_s = time.perf_counter()
+    try:
+        total = None if str(file) == "-" else _count(file, options["limit"])
+        with ExitStack() as stack:
+            out = stack.enter_context(output.open("w", encoding="utf-8")) if output else sys.stdout
+            summary = asyncio.run(_run(file, out, bad_path, total, options))
+    except OSError as error:
+        raise ConfigurationError(f"{error.filename or file}: {error.strerror or error}") from error
+    _show(summary, time.perf_counter() - started_s, bad_path)
+    sys.exit(3 if summary.bad or summary.failed else 0)
+
+
+def _count(file: Path, limit: int | None) -> int:
+    with open_lines(file) as lines:
+        rows = sum(1 for line in lines if line.strip())
+    return min(rows, limit) if limit else rows
+
+
+async def _run(file: Path, out: IO[str], bad_path: Path, total: int | None, options: dict[str, Any]) -> Summary:
+    """Write every outcome as it comes; the side file exists only when there is something in it."""
+    request = ScoreRequest(
+        items=_PLACEHOLDER,
+        method=options["method"],
+        trajectories=TrajectoryOptions(k=options["k"]),
+        seed=options["seed"],
+        aggregate=options["aggregate"],
+        include=list(options["include"]),
+    )
+    rows = itertools.islice(read_rows(file, options["question_key"]), options["limit"])
+    summary = Summary()
+    with _progress() as progress, ExitStack() as stack:
+        task = progress.add_task("scoring", total=total)
+        bad: IO[str] | None = None
+        async with AsyncClient(options["url"]) as client:
+            async for outcome in score_rows(
+                client, rows, request, options["items_per_request"], options["concurrency"]
+            ):
+                summary.add(outcome)
+                if isinstance(outcome, BadRow):
+                    bad = bad or stack.enter_context(bad_path.open("w", encoding="utf-8"))
+                    bad.write(_line(outcome))
+                else:
+                    out.write(outcome.model_dump_json(exclude_none=False) + "\n")
+                progress.advance(task)
+    return summary
+
+
+def _line(row: BadRow) -> str:
+    return json.dumps({"line": row.line, "reason": row.reason}, ensure_ascii=False) + "\n"
+
+
+def _progress() -> Progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=Console(stderr=True))
+
+
+def _show(summary: Summary, seconds: float, bad_path: Path) -> None:
+    table = Table(title="scores")
+    for heading in ("items ok", "failed", "bad rows", "step scores", "step scores/s", "mean score", "seconds"):
+        table.add_column(heading, justify="right")
+    mean = f"{statistics.fmean(summary.scores):.3f}" if summary.scores else "-"
+    table.add_row(
+        str(summary.ok),
+        str(summary.failed),
+        str(summary.bad),
+        str(summary.steps),
+        f"{summary.steps / seconds:.2f}",
+        mean,
+        f"{seconds:.1f}",
+    )
+    console = Console(stderr=True)
+    console.print(table)
+    if summary.bad:
+        console.print(f"rows that were not scored: {bad_path}")

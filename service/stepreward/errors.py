@@ -1,0 +1,121 @@
+"""Every failure of the service, as one tree; `api` maps it to HTTP in one place.
+
+StepRewardError
+├── RequestError                 the client must change something        4xx, not retryable
+│   ├── MalformedBody            not JSON, bad UTF-8, NaN, surrogate     400 malformed_body
+│   ├── InvalidRequest           unknown field, blank text, over a limit 422 invalid_request
+│   ├── BodyTooLarge             more bytes than the cap                 413 body_too_large
+│   ├── UnsupportedEncoding      a compressed or non-JSON body           415 unsupported_encoding
+│   └── ContextOverflow          a step does not fit the model's context 422 context_overflow
+├── DependencyError              a part that we call failed              5xx, retryable
+│   ├── RetrievalUnavailable     the vector store did not answer         503 retrieval_unavailable
+│   ├── WorkerUnavailable        the worker did not answer               503 worker_unavailable
+│   └── WorkerAnswerInvalid      the worker's answer cannot be used      502 worker_answer_invalid
+├── NoValidVerdict               no trajectory could be read             502 no_valid_verdict
+├── NotReady                     still starting, or draining             503 not_ready
+├── ConfigurationError           a setting is wrong; names it            exit code 2
+│   └── DimensionMismatch        vectors of another length than stored   exit code 2
+└── InternalError                a broken invariant: our fault           500 internal
+"""
+
+from typing import ClassVar
+
+
+class StepRewardError(Exception):
+    """Root of the tree. `code` is stable and part of the wire; `status` is the HTTP status."""
+
+    code: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+    @property
+    def message(self) -> str:
+        return str(self)
+
+
+class RequestError(StepRewardError):
+    """The same request will fail again."""
+
+    code = "refused"
+    status = 422
+
+
+class MalformedBody(RequestError):
+    """The body is not JSON in UTF-8: broken, NaN, a lone surrogate, nested too deep."""
+
+    code = "malformed_body"
+    status = 400
+
+
+class InvalidRequest(RequestError):
+    """A field is unknown, missing, of the wrong type, blank, unreadable or over a limit; the message names it."""
+
+    code = "invalid_request"
+
+
+class BodyTooLarge(RequestError):
+    """The body has more bytes than STEPREWARD_MAX_BODY_BYTES."""
+
+    code = "body_too_large"
+    status = 413
+
+
+class UnsupportedEncoding(RequestError):
+    """The body is compressed, or is not application/json."""
+
+    code = "unsupported_encoding"
+    status = 415
+
+
+class ContextOverflow(RequestError):
+    """A step's prompt does not fit the model's context even without references; the message names the step."""
+
+    code = "context_overflow"
+
+
+class DependencyError(StepRewardError):
+    """The same request may succeed later."""
+
+    code = "dependency_unavailable"
+    status = 503
+    retryable = True
+
+
+class RetrievalUnavailable(DependencyError):
+    """The vector store did not answer, or no corpus is active in it."""
+
+    code = "retrieval_unavailable"
+
+
+class WorkerUnavailable(DependencyError):
+    """The worker did not answer, or is too busy."""
+
+    code = "worker_unavailable"
+
+
+class WorkerAnswerInvalid(DependencyError):
+    """The worker's answer cannot be used: broken, or of another form than asked for."""
+
+    code = "worker_answer_invalid"
+    status = 502
+
+
+class NoValidVerdict(StepRewardError):
+    """None of a step's trajectories carried a readable verdict; another seed may do better."""
+
+    code = "no_valid_verdict"
+    status = 502
+
+
+class ConfigurationError(StepRewardError):
+    """Raised at start only. The message names the setting."""
+
+    code = "configuration"
+
+
+class DimensionMismatch(ConfigurationError):
+    code = "dimension_mismatch"
+
+
+class InternalError(StepRewardError):
+    """A broken invariant: a fault of the service. Its message ends "This is a bug."."""

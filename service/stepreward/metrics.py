@@ -1,0 +1,59 @@
+"""Every instrument of the service. Base units, bounded labels."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+Stage = Literal["parse", "encode", "retrieve", "render", "judge", "aggregate"]
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """The instruments of one gateway, on a registry of their own: two gateways in one test do not add up."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._stage = Histogram(
+            "stepreward_stage_duration_seconds",
+            "Time in one stage of a request",
+            ["stage"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.requests = Counter(
+            "stepreward_requests_total", "Answers by route and status", ["route", "status"], registry=self.registry
+        )
+        self.items = Counter(
+            "stepreward_items_total",
+            "Items by outcome: ok, or the code of the failure",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.steps = Counter("stepreward_steps_total", "Steps that have a score", ["method"], registry=self.registry)
+        self.tokens = Counter(
+            "stepreward_tokens_total", "Tokens as the worker counts them", ["kind"], registry=self.registry
+        )
+        self.verdicts = Counter(
+            "stepreward_verdicts_total", "Verdicts: read, forced or unread", ["kind"], registry=self.registry
+        )
+        self.in_flight = Gauge(
+            "stepreward_requests_in_flight", "Scoring requests being worked on", registry=self.registry
+        )
+
+    @contextmanager
+    def stage(self, name: Stage) -> Iterator[None]:
+        """Time one stage, whether it succeeds or raises."""
+        started_s = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._stage.labels(name).observe(time.perf_counter() - started_s)
+
+    def render(self) -> bytes:
+        return generate_latest(self.registry)

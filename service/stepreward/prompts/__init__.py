@@ -1,0 +1,1 @@
+"""Prompts as token ids, and how their answers are read. Pure: no network, no clock."""

@@ -1,0 +1,26 @@
+"""RetrievalPRM's judgement of one step: a single token, "+" or "-" (arXiv 2502.14361).
+
+Deviations from the paper: 1. The prompt's words are our own. 2. Reference questions stand before the target question,
+and what differs between the steps of a solution stands last, so that they share a token prefix.
+"""
+
+from stepreward.prompts.template import StepTemplate
+from stepreward.prompts.tokens import PromptTokenizer
+from stepreward.schema import Prompt, References, Solution
+
+METHOD = "retsp"
+
+
+class RetSP:
+    """Renders the steps of a solution. `labels` are the token ids whose logits are compared: correct, wrong."""
+
+    def __init__(self, template: StepTemplate, tokenizer: PromptTokenizer, context_tokens: int) -> None:
+        """Raises ConfigurationError where "+" or "-" is not one token."""
+        self._template = template
+        self._room_tokens = context_tokens - 1
+        self.labels = (tokenizer.label("+"), tokenizer.label("-"))
+        self.version = f"{METHOD}-{template.sha256[:12]}"
+
+    def render(self, solution: Solution, references: References) -> list[Prompt]:
+        """One prompt for each step. Raises ContextOverflow naming the step."""
+        return self._template.fit_all(solution, references, self._room_tokens)

@@ -1,0 +1,1 @@
+"""References for a solution: encode, reduce, search questions, then search their steps."""

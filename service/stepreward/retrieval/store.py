@@ -1,0 +1,206 @@
+"""The vector store: snapshots of a corpus in Qdrant, a server or the embedded engine alike.
+
+A snapshot is three things under one id: the collection `stepreward_questions_<id>`, the collection
+`stepreward_steps_<id>`, and a point of the collection `stepreward_snapshots` whose payload says how they were made
+(encoder, PCA, counts). The alias `stepreward_active` points at the questions of the snapshot that answers; moving it
+is atomic. A search names its snapshot, so no answer mixes two.
+"""
+
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from qdrant_client import AsyncQdrantClient, models
+from qdrant_client.http.exceptions import ApiException
+
+from stepreward.errors import RetrievalUnavailable
+from stepreward.retrieval.encoder import Vectors
+from stepreward.retrieval.pca import PCA, StoredPCA
+
+_REGISTRY = "stepreward_snapshots"
+_QUESTIONS = "stepreward_questions_"
+_STEPS = "stepreward_steps_"
+_ACTIVE = "stepreward_active"
+_UPSERT_POINTS = 512
+
+
+class Manifest(BaseModel):
+    """How a snapshot was made. `corpus_sha256` covers the rows in order."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    corpus_sha256: str
+    encoder: str
+    pca: StoredPCA
+    questions: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot ready to be searched."""
+
+    manifest: Manifest
+    pca: PCA
+
+    @property
+    def id(self) -> str:
+        return self.manifest.id
+
+
+@dataclass(frozen=True)
+class Point:
+    """A row of a collection: `id` is a UUID; the vector is the snapshot's, reduced and of length 1."""
+
+    id: str
+    vector: list[float]
+    payload: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A found row; `similarity` is the cosine in the reduced space."""
+
+    id: str
+    similarity: float
+    payload: Mapping[str, object]
+
+
+class Store:
+    """Raises RetrievalUnavailable whenever Qdrant does not answer or answers with an error."""
+
+    def __init__(self, client: AsyncQdrantClient) -> None:
+        self._client = client
+        self._snapshots: dict[str, Snapshot] = {}
+
+    @classmethod
+    def connect(cls, url: str, api_key: str | None, timeout_s: int) -> "Store":
+        """No request is sent yet."""
+        return cls(AsyncQdrantClient(url=url, api_key=api_key, timeout=timeout_s, check_compatibility=False))
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def active(self) -> Snapshot:
+        """The snapshot that answers now. Raises RetrievalUnavailable also when there is none."""
+        async with _translated():
+            aliases = (await self._client.get_aliases()).aliases
+        target = next((alias.collection_name for alias in aliases if alias.alias_name == _ACTIVE), None)
+        if target is None:
+            raise RetrievalUnavailable("no corpus is active in the vector store; ingest one")
+        return await self._load(target.removeprefix(_QUESTIONS))
+
+    async def nearest_questions(self, snapshot: Snapshot, vectors: Vectors, limit: int) -> list[list[Hit]]:
+        """For each row of `vectors`, at most `limit` questions, nearest first."""
+        requests = [models.QueryRequest(query=vector.tolist(), limit=limit, with_payload=True) for vector in vectors]
+        return await self._query(_QUESTIONS + snapshot.id, requests)
+
+    async def nearest_steps(
+        self, snapshot: Snapshot, vectors: Vectors, within: Sequence[Sequence[str]], limit: int, min_similarity: float
+    ) -> list[list[Hit]]:
+        """For each row of `vectors`, at most `limit` steps of the questions `within` names for it, nearest first."""
+        requests = [
+            models.QueryRequest(
+                query=vector.tolist(),
+                filter=models.Filter(
+                    must=[models.FieldCondition(key="question_id", match=models.MatchAny(any=list(question_ids)))]
+                ),
+                limit=limit,
+                score_threshold=min_similarity,
+                with_payload=True,
+            )
+            for vector, question_ids in zip(vectors, within, strict=True)
+        ]
+        return await self._query(_STEPS + snapshot.id, requests)
+
+    async def has(self, snapshot_id: str) -> bool:
+        """Whether a complete snapshot of this id is stored."""
+        async with _translated():
+            if not await self._client.collection_exists(_REGISTRY):
+                return False
+            return bool(await self._client.retrieve(_REGISTRY, [_point_id(snapshot_id)], with_payload=False))
+
+    async def begin(self, snapshot_id: str, dimensions: int) -> None:
+        """Make the snapshot's collections anew; what an interrupted ingest left under this id is dropped."""
+        async with _translated():
+            if not await self._client.collection_exists(_REGISTRY):
+                await self._client.create_collection(_REGISTRY, _vectors(1))
+            for name in (_QUESTIONS + snapshot_id, _STEPS + snapshot_id):
+                if await self._client.collection_exists(name):
+                    await self._client.delete_collection(name)
+                await self._client.create_collection(name, _vectors(dimensions))
+            await self._client.create_payload_index(
+                _STEPS + snapshot_id, "question_id", models.PayloadSchemaType.KEYWORD, wait=True
+            )
+
+    async def add_questions(self, snapshot_id: str, points: Sequence[Point]) -> None:
+        await self._upsert(_QUESTIONS + snapshot_id, points)
+
+    async def add_steps(self, snapshot_id: str, points: Sequence[Point]) -> None:
+        await self._upsert(_STEPS + snapshot_id, points)
+
+    async def finish(self, manifest: Manifest) -> None:
+        """Register a snapshot whose points are all stored."""
+        payload = manifest.model_dump(mode="json")
+        await self._upsert(_REGISTRY, [Point(_point_id(manifest.id), [1.0], payload)])
+
+    async def activate(self, snapshot_id: str) -> None:
+        """Let this snapshot answer from the next request on."""
+        async with _translated():
+            aliases = (await self._client.get_aliases()).aliases
+            actions: list[models.CreateAliasOperation | models.RenameAliasOperation | models.DeleteAliasOperation] = [
+                models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=_ACTIVE))
+                for alias in aliases
+                if alias.alias_name == _ACTIVE
+            ]
+            target = models.CreateAlias(collection_name=_QUESTIONS + snapshot_id, alias_name=_ACTIVE)
+            await self._client.update_collection_aliases([*actions, models.CreateAliasOperation(create_alias=target)])
+
+    async def _load(self, snapshot_id: str) -> Snapshot:
+        if snapshot_id not in self._snapshots:
+            async with _translated():
+                records = await self._client.retrieve(_REGISTRY, [_point_id(snapshot_id)])
+            if not records:
+                raise RetrievalUnavailable(f"the active corpus {snapshot_id} is not registered in the vector store")
+            try:
+                manifest = Manifest.model_validate(records[0].payload)
+            except ValidationError as error:
+                raise RetrievalUnavailable(f"the corpus {snapshot_id} was made by another version") from error
+            self._snapshots = {snapshot_id: Snapshot(manifest, PCA.from_stored(manifest.pca))}
+        return self._snapshots[snapshot_id]
+
+    async def _query(self, collection: str, requests: Sequence[models.QueryRequest]) -> list[list[Hit]]:
+        if not requests:
+            return []
+        async with _translated():
+            answers = await self._client.query_batch_points(collection, requests)
+        return [[Hit(str(point.id), point.score, point.payload or {}) for point in answer.points] for answer in answers]
+
+    async def _upsert(self, collection: str, points: Sequence[Point]) -> None:
+        for start in range(0, len(points), _UPSERT_POINTS):
+            structs = [
+                models.PointStruct(id=point.id, vector=point.vector, payload=dict(point.payload))
+                for point in points[start : start + _UPSERT_POINTS]
+            ]
+            async with _translated():
+                await self._client.upsert(collection, structs, wait=True)
+
+
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    try:
+        yield
+    except ApiException as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise RetrievalUnavailable(f"the vector store did not answer: {reason[:200]}") from error
+
+
+def _vectors(dimensions: int) -> models.VectorParams:
+    return models.VectorParams(size=dimensions, distance=models.Distance.COSINE)
+
+
+def _point_id(snapshot_id: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"stepreward:snapshot:{snapshot_id}"))

@@ -1,0 +1,264 @@
+"""The wire of POST /score (pydantic, nothing unknown passes) and the values that travel inside (frozen dataclasses).
+
+A limit that is a setting (items, steps, characters) is checked in `api`, which knows the settings; what is wrong
+whatever the settings is checked here.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.types import FailFast
+
+Method = Literal["retsp", "rprm"]
+Aggregate = Literal["min", "prod", "mean", "last"]
+Include = Literal["references", "trajectories", "usage"]
+
+# Controls other than tab and line ends, surrogates, and bidirectional overrides: they make a text read differently
+# from what the model is given.
+_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+
+
+def _readable(text: str) -> str:
+    """Refuse text without content or with characters that hide what it says. Never changes the text."""
+    if found := _UNREADABLE.search(text):
+        raise ValueError(f"character U+{ord(found[0]):04X} at position {found.start()} is not allowed")
+    if not text.strip():
+        raise ValueError("must not be blank")
+    return text
+
+
+Text = Annotated[str, Field(min_length=1, strict=True), AfterValidator(_readable)]
+
+
+class Wire(BaseModel):
+    """Base of all wire models: unknown fields are refused, types are not guessed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class TrajectoryOptions(Wire):
+    k: int | None = Field(None, ge=1, le=64, description="trajectories sampled per step; rprm only")
+    policy: Literal["fixed"] = Field("fixed", description="`fixed` samples exactly k: the unbiased mean that RL wants")
+
+
+class RetrievalOptions(Wire):
+    questions: int | None = Field(None, ge=0, le=16, description="reference questions in the prompt")
+    steps: int | None = Field(None, ge=0, le=16, description="reference steps in the prompt")
+    min_similarity: float | None = Field(None, ge=-1, le=1, description="cosine below which nothing is used")
+
+
+class Item(Wire):
+    """One solution to score."""
+
+    id: str | None = Field(None, min_length=1, max_length=256, description="echoed; must be unique in the request")
+    question: Text
+    steps: Annotated[list[Text], FailFast(), Field(min_length=1)]
+
+
+class ScoreRequest(Wire):
+    """Body of POST /score. What is left out takes the service's settings."""
+
+    items: Annotated[list[Item], FailFast(), Field(min_length=1)]
+    method: Method | None = None
+    trajectories: TrajectoryOptions = TrajectoryOptions()
+    retrieval: RetrievalOptions = RetrievalOptions()
+    aggregate: Aggregate = Field("min", description="which of the aggregates is the item's `score`")
+    seed: int = Field(0, ge=0, lt=2**63, description="mixed into the seed that each step's content gives")
+    include: Annotated[list[Include], Field(max_length=3)] = Field(
+        default_factory=list, description="parts of the answer that are left out unless named"
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "items": [
+                        {
+                            "id": "clips",
+                            "question": "Natalia sold clips to 48 friends in April, and half as many in May. "
+                            "How many clips did she sell altogether?",
+                            "steps": ["In May she sold 48 / 2 = 24 clips.", "Altogether she sold 48 + 24 = 72 clips."],
+                        }
+                    ],
+                    "method": "retsp",
+                    "include": ["references", "usage"],
+                }
+            ]
+        }
+    )
+
+
+class Failure(Wire):
+    """Why there is no score. `code` is one of errors.py; `retryable` says whether the same request may succeed."""
+
+    code: str
+    message: str
+    retryable: bool
+
+
+class ErrorBody(Failure):
+    """Body of every answer that is not 2xx."""
+
+    request_id: str
+
+
+class ReadyBody(Wire):
+    """Body of GET /readyz: for each part "ok", or why it did not answer."""
+
+    ready: bool
+    parts: dict[Literal["store", "encoder", "worker"], str]
+
+
+class TrajectoryResult(Wire):
+    """One sampled judgement. `p_correct` is null when its verdict could not be read."""
+
+    p_correct: float | None
+    forced: bool = Field(description="the budget ran out before the verdict, which was then asked for")
+    text: str
+
+
+class StepResult(Wire):
+    """`score` is the mean probability that the step is correct, in [0, 1], over the `k_valid` readable verdicts."""
+
+    score: float | None
+    stderr: float | None = Field(description="standard error of `score` over the trajectories; null below two")
+    k_used: int
+    k_valid: int
+    forced: int = Field(description="verdicts among `k_used` that had to be asked for")
+    failure: Failure | None = None
+    trajectories: list[TrajectoryResult] | None = None
+
+
+class Aggregates(Wire):
+    """Each is null unless every step has a score."""
+
+    min: float | None
+    prod: float | None
+    mean: float | None
+    last: float | None
+
+
+class ReferenceResult(Wire):
+    """A reference as it stood in the prompts. `step_id` is null for a question with its whole solution."""
+
+    question_id: str
+    step_id: str | None
+    for_step: int | None = Field(description="0-based step whose prompt holds it; null when all do")
+    similarity: float
+    source: str
+    sha256: str
+
+
+class Usage(Wire):
+    """Tokens as the worker counted them. A prompt read again for its verdict counts again."""
+
+    prompt_tokens: int
+    cached_tokens: int | None = Field(description="part of `prompt_tokens` served from cache; null if not reported")
+    generated_tokens: int
+
+
+class ItemResult(Wire):
+    id: str
+    status: Literal["ok", "failed"]
+    score: float | None
+    aggregates: Aggregates
+    first_error: int | None = Field(
+        description="0-based index of the first step with a score below 0.5, -1 without one, "
+        "null when a step before it has no score"
+    )
+    steps: list[StepResult]
+    degraded: list[Literal["references_dropped"]] = Field(description="what was given up to fit the context")
+    failure: Failure | None = None
+    references: list[ReferenceResult] | None = None
+    usage: Usage | None = None
+
+
+class ScoreResponse(Wire):
+    items: list[ItemResult]
+    method: Method
+    model: str
+    prompt_version: str
+    corpus_snapshot: str
+    request_id: str
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A question and its steps, in order."""
+
+    question: str
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LabelledSolution(Solution):
+    """A solution of the corpus. `labels[i]` is whether step i is correct, None where nobody said."""
+
+    labels: tuple[bool | None, ...]
+    source: str
+
+
+@dataclass(frozen=True)
+class ReferenceQuestion:
+    """A solved question near the target question. `similarity` is the cosine."""
+
+    id: str
+    solution: LabelledSolution
+    similarity: float
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ReferenceStep:
+    """A labelled step near the target step."""
+
+    id: str
+    question_id: str
+    text: str
+    label: bool
+    similarity: float
+    source: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class References:
+    """What retrieval found for one solution: `steps[i]` belongs to step i."""
+
+    questions: tuple[ReferenceQuestion, ...]
+    steps: tuple[tuple[ReferenceStep, ...], ...]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One step's prompt as token ids, and how many references it holds after fitting the context."""
+
+    token_ids: tuple[int, ...]
+    questions: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One judgement of one step. `p_correct` in [0, 1]; None when it could not be read, which is not 0."""
+
+    p_correct: float | None
+    forced: bool = False
+    text: str = ""
+
+
+@dataclass
+class TokenCount:
+    """Tokens spent on one item, added up as the worker reports them."""
+
+    prompt: int = 0
+    generated: int = 0
+    cached: int | None = None
+
+    def add(self, prompt: int, generated: int, cached: int | None) -> None:
+        self.prompt += prompt
+        self.generated += generated
+        if cached is not None:
+            self.cached = (self.cached or 0) + cached

@@ -1,0 +1,161 @@
+"""vLLM over HTTP: sampled continuations and the log-probabilities of two label tokens.
+
+Only `/v1/completions` and `/v1/models` are called, which every router carries. The request fields are a fixed list:
+nothing that a user sends reaches the worker as a field.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import httpx
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from stepreward.errors import ConfigurationError, WorkerAnswerInvalid, WorkerUnavailable
+from stepreward.schema import TokenCount
+
+Tokens = Sequence[int]
+Labels = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class SamplingOptions:
+    """How trajectories are drawn. `stop` is kept in the output."""
+
+    max_tokens: int
+    temperature: float
+    top_p: float
+    stop: str
+
+
+class _Loose(BaseModel):
+    """What we read of the worker's answer; it may say more."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _Logprobs(_Loose):
+    top_logprobs: list[dict[str, float]]
+
+
+class _Choice(_Loose):
+    index: int
+    token_ids: list[int] | None = None
+    logprobs: _Logprobs | None = None
+
+
+class _CachedTokens(_Loose):
+    cached_tokens: int | None = None
+
+
+class _Usage(_Loose):
+    prompt_tokens: int
+    completion_tokens: int | None = None
+    prompt_tokens_details: _CachedTokens | None = None
+
+
+class _Completions(_Loose):
+    choices: list[_Choice]
+    usage: _Usage
+
+
+class _ModelCard(_Loose):
+    id: str
+    max_model_len: int
+
+
+class _ModelCards(_Loose):
+    data: list[_ModelCard]
+
+
+class WorkerClient:
+    """Calls one vLLM server or router. `http` has its base URL and its limits."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+        self._model = ""
+
+    async def connect(self) -> _ModelCard:
+        """The served model's id and its context in tokens; later calls ask for this model.
+
+        Raises WorkerUnavailable, or ConfigurationError where what answers is not a vLLM server.
+        """
+        try:
+            answer = await self._http.get("/v1/models", timeout=5)
+            answer.raise_for_status()
+            card = _ModelCards.model_validate_json(answer.content).data[0]
+        except httpx.HTTPError as error:
+            raise WorkerUnavailable(f"worker {self._http.base_url}: {type(error).__name__} {error}") from error
+        except (ValidationError, IndexError) as error:
+            raise ConfigurationError(f"STEPREWARD_WORKER_URL: {self._http.base_url} is not a vLLM server") from error
+        self._model = card.id
+        return card
+
+    async def sample(
+        self, prompt: Tokens, k: int, seed: int, options: SamplingOptions, spent: TokenCount
+    ) -> list[Tokens]:
+        """k continuations of one prompt, as token ids. Equal arguments give equal continuations."""
+        body = {
+            "prompt": [list(prompt)],
+            "n": k,
+            "seed": seed,
+            "max_tokens": options.max_tokens,
+            "temperature": options.temperature,
+            "top_p": options.top_p,
+            "stop": [options.stop],
+            "include_stop_str_in_output": True,
+            "return_token_ids": True,
+        }
+        choices = await self._complete(body, k, spent)
+        trajectories = [choice.token_ids for choice in choices if choice.token_ids]
+        if len(trajectories) < k:
+            raise WorkerAnswerInvalid("the worker returned a trajectory without token ids")
+        return trajectories
+
+    async def label_probabilities(
+        self, prompts: Sequence[Tokens], labels: Labels, spent: TokenCount
+    ) -> list[float | None]:
+        """P(first label) / (P(first) + P(second)) for the token after each prompt; None where it cannot be read."""
+        body = {
+            "prompt": [list(prompt) for prompt in prompts],
+            "max_tokens": 1,
+            "temperature": 0,
+            "logprobs": len(labels),
+            "logprob_token_ids": list(labels),
+            "return_tokens_as_token_ids": True,
+        }
+        choices = await self._complete(body, len(prompts), spent)
+        return [_share(choice, labels) for choice in choices]
+
+    async def _complete(self, body: Mapping[str, object], expected: int, spent: TokenCount) -> list[_Choice]:
+        """Choices in the order of the prompts. Raises WorkerUnavailable, WorkerAnswerInvalid."""
+        try:
+            answer = await self._http.post("/v1/completions", json={"model": self._model, **body})
+        except httpx.HTTPError as error:
+            raise WorkerUnavailable(f"the worker did not answer: {type(error).__name__}") from error
+        if answer.status_code == 429 or answer.status_code >= 500:
+            raise WorkerUnavailable(f"the worker answered {answer.status_code}")
+        if not answer.is_success:
+            raise WorkerAnswerInvalid(f"the worker refused the request with {answer.status_code}")
+        try:
+            completions = _Completions.model_validate_json(answer.content)
+        except ValidationError as error:
+            raise WorkerAnswerInvalid(f"the worker's answer is not understood: {error.error_count()} errors") from error
+        choices = sorted(completions.choices, key=lambda choice: choice.index)
+        if [choice.index for choice in choices] != list(range(expected)):
+            raise WorkerAnswerInvalid(f"the worker returned {len(choices)} choices for {expected}")
+        usage = completions.usage
+        details = usage.prompt_tokens_details
+        spent.add(usage.prompt_tokens, usage.completion_tokens or 0, details.cached_tokens if details else None)
+        return choices
+
+
+def _share(choice: _Choice, labels: Labels) -> float | None:
+    """Softmax over the two labels' log-probabilities; None when one is absent or not a number."""
+    if choice.logprobs is None or not choice.logprobs.top_logprobs:
+        return None
+    logprobs = choice.logprobs.top_logprobs[0]
+    first, second = (logprobs.get(f"token_id:{label}", math.nan) for label in labels)
+    if not (math.isfinite(first) and math.isfinite(second)):
+        return None
+    return 1 / (1 + math.exp(min(second - first, 700)))

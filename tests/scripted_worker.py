@@ -1,0 +1,221 @@
+"""A scripted vLLM 0.32, in process: what it answers follows from the prompt's token ids, so tests can predict scores.
+
+The label margin of a prompt is a hash of its ids; a trajectory is a hash of its prompt's ids, the seed and its number.
+It speaks through an `httpx.MockTransport` and keeps the bodies it was sent. It does not check the fields it is sent:
+the tests do, against `requests`.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from functools import lru_cache
+from typing import Any
+
+import httpx
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from stepreward.prompts.tokens import PromptTokenizer
+
+_BLOCK_TOKENS = 16
+_CHAT = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+class Fault(Enum):
+    """What can be wrong with one answer. Those of single labels hit the first choice only."""
+
+    REFUSED = auto()
+    TIMED_OUT = auto()
+    CUT_OFF = auto()
+    STATUS_500 = auto()
+    STATUS_429 = auto()
+    STATUS_400 = auto()
+    TRUNCATED_JSON = auto()
+    NO_CHOICES = auto()
+    ONE_CHOICE_SHORT = auto()
+    ONE_CHOICE_MORE = auto()
+    SHUFFLED = auto()
+    OTHER_PROMPTS = auto()
+    SAME_INDEX_TWICE = auto()
+    NAN_LOGPROB = auto()
+    INFINITE_LOGPROB = auto()
+    LABEL_MISSING = auto()
+    NO_LOGPROBS = auto()
+    NO_TOP_LOGPROBS = auto()
+    NO_TOKEN_IDS = auto()
+
+
+_RAISED: Mapping[Fault, type[httpx.TransportError]] = {
+    Fault.REFUSED: httpx.ConnectError,
+    Fault.TIMED_OUT: httpx.ReadTimeout,
+    Fault.CUT_OFF: httpx.RemoteProtocolError,
+}
+_STATUS = {Fault.STATUS_500: 500, Fault.STATUS_429: 429, Fault.STATUS_400: 400}
+
+
+@lru_cache
+def byte_tokenizer() -> PromptTokenizer:
+    """One token a byte, but " Yes" and " No" one each; a chat template with special tokens, as a chat model has."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    merges = [("Ġ", "Y"), ("ĠY", "e"), ("ĠYe", "s"), ("Ġ", "N"), ("ĠN", "o")]
+    vocabulary = {token: number for number, token in enumerate([*alphabet, *(a + b for a, b in merges)])}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(text, special=True) for text in ("<|im_start|>", "<|im_end|>")])
+    return PromptTokenizer(PreTrainedTokenizerFast(tokenizer_object=tokenizer, chat_template=_CHAT))
+
+
+def margin(prompt: Sequence[int]) -> float:
+    """ln P(first label) - ln P(second label) after this prompt, in [-4, 4)."""
+    return _hash(list(prompt)) / 2**64 * 8 - 4
+
+
+def p_first(prompt: Sequence[int]) -> float:
+    """The score that must come out of this prompt: P(first label) / (P(first) + P(second))."""
+    return 1 / (1 + math.exp(-margin(prompt)))
+
+
+@dataclass
+class ScriptedWorker:
+    """`faults` are by the number of the completion call, from 0; `always` is every call's, /v1/models included."""
+
+    faults: Mapping[int, Fault] = field(default_factory=dict)
+    always: Fault | None = None
+    model: str = "scripted-7b"
+    context_tokens: int = 8192
+    reports_cache: bool = True
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    usages: list[dict[str, Any]] = field(default_factory=list)
+
+    def http(self) -> httpx.AsyncClient:
+        """What a WorkerClient is built on."""
+        return httpx.AsyncClient(transport=httpx.MockTransport(self._answer), base_url="http://worker")
+
+    def trajectory(self, prompt: Sequence[int], seed: int, number: int, body: Mapping[str, Any]) -> list[int]:
+        """Of every four, the second reaches its budget and the third ends its turn, both without the stop string."""
+        analysis = f"Calculation: {_hash([list(prompt), seed, number]):x} agrees.\n"
+        tokens = byte_tokenizer()
+        if number % 4 == 1:
+            return list(tokens.trusted(analysis * 99))[: body["max_tokens"]]
+        ending = "<|im_end|>" if number % 4 == 2 else body["stop"][0]
+        return list(tokens.trusted(analysis + ending))[: body["max_tokens"]]
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "GET" and request.url.path == "/v1/models":
+            card = {"id": self.model, "object": "model", "max_model_len": self.context_tokens}
+            return _faulty({"object": "list", "data": [card]}, self.always, request)
+        if request.method != "POST" or request.url.path != "/v1/completions":
+            return httpx.Response(404, json={"detail": "Not Found"})
+        body = json.loads(request.content)
+        fault = self.faults.get(len(self.requests), self.always)
+        self.requests.append(body)
+        choices = self._sampled(body) if "n" in body else [_read(*pair, body) for pair in enumerate(body["prompt"])]
+        answer = {"object": "text_completion", "model": self.model, "choices": choices, "usage": self._usage(body)}
+        answer["usage"]["completion_tokens"] = sum(len(choice["token_ids"] or [0]) for choice in choices)
+        self.usages.append(answer["usage"])
+        return _faulty(answer, fault, request)
+
+    def _sampled(self, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+        [prompt] = body["prompt"]
+        drawn = [self.trajectory(prompt, body["seed"], number, body) for number in range(body["n"])]
+        return [
+            {"index": index, "text": byte_tokenizer().decode(ids), "token_ids": ids, "logprobs": None}
+            for index, ids in enumerate(drawn)
+        ]
+
+    def _usage(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        lengths = [len(prompt) for prompt in body["prompt"]]
+        cached = sum(length // _BLOCK_TOKENS * _BLOCK_TOKENS for length in lengths)
+        details = {"cached_tokens": cached} if self.reports_cache else None
+        return {"prompt_tokens": sum(lengths), "prompt_tokens_details": details}
+
+
+def _read(index: int, prompt: Sequence[int], body: Mapping[str, Any]) -> dict[str, Any]:
+    """One token, with the raw log-probabilities of the labels asked for and of the token that was sampled."""
+    first, second = body["logprob_token_ids"]
+    other = max(first, second) + 1
+    labels = {f"token_id:{first}": -0.2 + math.log(p_first(prompt)), f"token_id:{second}": -0.2 + _ln_second(prompt)}
+    return {
+        "index": index,
+        "text": "?",
+        "token_ids": None,
+        "logprobs": {
+            "text_offset": [0],
+            "tokens": [f"token_id:{other}"],
+            "token_logprobs": [-1.7],
+            "top_logprobs": [{f"token_id:{other}": -1.7, **labels}],
+        },
+        "finish_reason": "length",
+    }
+
+
+def _ln_second(prompt: Sequence[int]) -> float:
+    return math.log(p_first(prompt)) - margin(prompt)
+
+
+def _faulty(answer: dict[str, Any], fault: Fault | None, request: httpx.Request) -> httpx.Response:
+    if fault in _RAISED:
+        raise _RAISED[fault]("scripted", request=request)
+    if fault in _STATUS:
+        return httpx.Response(_STATUS[fault], json={"error": {"message": "scripted", "code": _STATUS[fault]}})
+    if fault in _SPOILED:
+        _SPOILED[fault](answer["choices"])
+    content = json.dumps(answer).encode()
+    if fault is Fault.TRUNCATED_JSON:
+        content = content[: len(content) // 2]
+    return httpx.Response(200, content=content, headers={"Content-Type": "application/json"})
+
+
+def _hash(value: object) -> int:
+    """A number in [0, 2⁶⁴)."""
+    return int.from_bytes(hashlib.sha256(repr(value).encode()).digest()[:8], "big")
+
+
+Choices = list[dict[str, Any]]
+
+
+def _shuffle(choices: Choices) -> None:
+    choices.sort(key=lambda choice: _hash(choice["index"]))
+
+
+def _shift(choices: Choices) -> None:
+    for choice in choices:
+        choice["index"] += len(choices)
+
+
+def _repeat_index(choices: Choices) -> None:
+    choices[-1]["index"] = choices[0]["index"] if len(choices) > 1 else 1
+
+
+def _first_label(value: float | None) -> Callable[[Choices], None]:
+    def spoil(choices: Choices) -> None:
+        tops = choices[0]["logprobs"]["top_logprobs"][0]
+        label = list(tops)[1]
+        tops.pop(label)
+        if value is not None:
+            tops[label] = value
+
+    return spoil
+
+
+_SPOILED: Mapping[Fault, Callable[[Choices], object]] = {
+    Fault.NO_CHOICES: lambda choices: choices.clear(),
+    Fault.ONE_CHOICE_SHORT: lambda choices: choices.pop(),
+    Fault.ONE_CHOICE_MORE: lambda choices: choices.append(dict(choices[0], index=len(choices))),
+    Fault.SHUFFLED: _shuffle,
+    Fault.OTHER_PROMPTS: _shift,
+    Fault.SAME_INDEX_TWICE: _repeat_index,
+    Fault.NAN_LOGPROB: _first_label(math.nan),
+    Fault.INFINITE_LOGPROB: _first_label(-math.inf),
+    Fault.LABEL_MISSING: _first_label(None),
+    Fault.NO_LOGPROBS: lambda choices: choices[0].update(logprobs=None),
+    Fault.NO_TOP_LOGPROBS: lambda choices: choices[0]["logprobs"].update(top_logprobs=[]),
+    Fault.NO_TOKEN_IDS: lambda choices: choices[0].pop("token_ids"),
+}

@@ -1,0 +1,626 @@
+"""The embedded Qdrant, as a process, driven by the client that the gateway uses."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from qdrant_client import AsyncQdrantClient, QdrantClient, models
+from qdrant_client.common.version_check import is_compatible
+from qdrant_client.http.exceptions import UnexpectedResponse
+
+SIZE = 16
+POINTS = 200
+GROUPS = 5
+
+
+@dataclass
+class Server:
+    process: subprocess.Popen[str]
+    url: str
+    data_dir: Path
+
+    def client(self) -> QdrantClient:
+        # Its check runs in a thread, which may be late enough to find the server gone; see the test of the version.
+        return QdrantClient(url=self.url, timeout=20, check_compatibility=False)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(timeout=5)
+
+
+@contextmanager
+def serving(data_dir: Path) -> Iterator[Server]:
+    """A server of its own, ready; killed at the end if it still runs."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with (data_dir.parent / f"{data_dir.name}.log").open("a") as log:
+        process = subprocess.Popen(_command(data_dir, port), stderr=log, text=True)
+    server = Server(process, f"http://127.0.0.1:{port}", data_dir)
+    try:
+        _wait_until_ready(server)
+        yield server
+    finally:
+        server.kill()
+
+
+def _command(data_dir: Path, port: int) -> list[str]:
+    module = "stepreward.embedded.qdrant_server"
+    return [sys.executable, "-m", module, "--data-dir", str(data_dir), "--host", "127.0.0.1", "--port", str(port)]
+
+
+def _wait_until_ready(server: Server) -> None:
+    deadline_s = time.monotonic() + 20
+    while time.monotonic() < deadline_s:
+        assert server.process.poll() is None, "the server ended while starting"
+        try:
+            if httpx.get(f"{server.url}/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.02)
+    raise AssertionError("the server was not ready in time")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("qdrant") / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[QdrantClient]:
+    client = server.client()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def name() -> str:
+    return f"c-{uuid.uuid4().hex}"
+
+
+@pytest.fixture(scope="module")
+def vectors() -> np.ndarray:
+    drawn = np.random.default_rng(7).normal(size=(POINTS, SIZE)).astype(np.float32)
+    return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def filled(client: QdrantClient, name: str, vectors: np.ndarray) -> str:
+    fill(client, name, vectors)
+    return name
+
+
+def create(client: QdrantClient, name: str, **config: Any) -> None:
+    client.create_collection(name, models.VectorParams(size=SIZE, distance=models.Distance.COSINE), **config)
+
+
+def fill(client: QdrantClient, name: str, vectors: np.ndarray) -> None:
+    """Points 0, 1, … with payloads group (0 to 4), label and nested."""
+    create(client, name)
+    points = [models.PointStruct(id=i, vector=row.tolist(), payload=payload(i)) for i, row in enumerate(vectors)]
+    client.upsert(name, points, wait=True)
+
+
+def payload(i: int) -> dict[str, object]:
+    return {"group": i % GROUPS, "label": f"label {i}", "nested": {"list": [i, None, 1.5, "é"]}}
+
+
+def match(key: str, value: int | str) -> models.FieldCondition:
+    return models.FieldCondition(key=key, match=models.MatchValue(value=value))
+
+
+def refusal(status: int) -> Any:
+    return pytest.raises(UnexpectedResponse, match=str(status))
+
+
+# reading
+
+
+def test_a_query_agrees_with_exact_cosines(client: QdrantClient, filled: str, vectors: np.ndarray) -> None:
+    wanted = np.random.default_rng(1).normal(size=SIZE)
+    cosines = vectors @ (wanted / np.linalg.norm(wanted))
+    found = client.query_points(filled, wanted.tolist(), limit=20, with_payload=True).points
+    assert [point.id for point in found] == np.argsort(-cosines)[:20].tolist()
+    np.testing.assert_allclose([point.score for point in found], np.sort(cosines)[::-1][:20], atol=1e-6)
+    assert all(point.payload == payload(int(point.id)) for point in found)
+
+
+@pytest.mark.parametrize("distance", ["Dot", "Euclid", "Manhattan"])
+def test_the_other_distances_agree_with_numpy(client: QdrantClient, name: str, distance: str) -> None:
+    rows = np.random.default_rng(2).normal(size=(50, 8))
+    client.create_collection(name, models.VectorParams(size=8, distance=models.Distance(distance)))
+    client.upsert(name, models.Batch(ids=list(range(50)), vectors=rows.tolist()))
+    scores = {
+        "Dot": rows @ rows[3],
+        "Euclid": np.linalg.norm(rows - rows[3], axis=1),
+        "Manhattan": np.abs(rows - rows[3]).sum(axis=1),
+    }[distance]
+    order = np.argsort(-scores if distance == "Dot" else scores)
+    found = client.query_points(name, rows[3].tolist(), limit=50).points
+    assert [point.id for point in found] == order.tolist()
+    np.testing.assert_allclose([point.score for point in found], scores[order], atol=1e-5)
+
+
+def test_filters_choose_what_is_searched(client: QdrantClient, filled: str, vectors: np.ndarray) -> None:
+    cases = [
+        (models.Filter(must=[match("group", 3)]), lambda i: i % GROUPS == 3),
+        (models.Filter(must_not=[match("group", 3)]), lambda i: i % GROUPS != 3),
+        (models.Filter(should=[match("group", 1), match("label", "label 7")]), lambda i: i % GROUPS == 1 or i == 7),
+        (
+            models.Filter(must=models.FieldCondition(key="group", match=models.MatchAny(any=[0, 2]))),
+            lambda i: i % GROUPS in (0, 2),
+        ),
+        (
+            models.Filter(must=[models.FieldCondition(key="label", match=models.MatchAny(any=["label 5", "none"]))]),
+            lambda i: i == 5,
+        ),
+        (models.Filter(must=[models.HasIdCondition(has_id=[4, 9, 9999])]), lambda i: i in (4, 9)),
+        (
+            models.Filter(
+                must=[models.Filter(should=[match("group", 1), match("group", 2)])],
+                must_not=[match("nested.list[]", 1)],
+            ),
+            lambda i: i % GROUPS in (1, 2) and i != 1,
+        ),
+        (models.Filter(must=[models.FieldCondition(key="group", match=models.MatchAny(any=[]))]), lambda _: False),
+    ]
+    cosines = vectors @ vectors[11]
+    for condition, keeps in cases:
+        kept = [int(i) for i in np.argsort(-cosines) if keeps(int(i))]
+        found = client.query_points(filled, vectors[11].tolist(), query_filter=condition, limit=POINTS).points
+        assert [point.id for point in found] == kept
+        assert client.count(filled, count_filter=condition).count == len(kept)
+
+
+def test_score_threshold_limit_and_offset_cut_the_answer(
+    client: QdrantClient, filled: str, vectors: np.ndarray
+) -> None:
+    cosines = vectors @ vectors[0]
+    order = np.argsort(-cosines)
+    above = client.query_points(filled, vectors[0].tolist(), score_threshold=0.3, limit=POINTS).points
+    assert [point.id for point in above] == [i for i in order if cosines[i] >= 0.3]
+    page = client.query_points(filled, vectors[0].tolist(), limit=3, offset=4).points
+    assert [point.id for point in page] == order[4:7].tolist()
+
+
+def test_payload_and_vector_come_as_asked(client: QdrantClient, filled: str, vectors: np.ndarray) -> None:
+    def first(**asked: Any) -> models.ScoredPoint:
+        return client.query_points(filled, vectors[6].tolist(), limit=1, **asked).points[0]
+
+    assert first(with_payload=False).payload is None
+    assert first(with_payload=["group"]).payload == {"group": 1}
+    assert first(with_payload=models.PayloadSelectorExclude(exclude=["label", "nested"])).payload == {"group": 1}
+    assert first().vector is None
+    np.testing.assert_allclose(np.array(first(with_vectors=True).vector), vectors[6], atol=1e-6)
+
+
+def test_a_batch_of_queries_answers_each_on_its_own(client: QdrantClient, filled: str, vectors: np.ndarray) -> None:
+    requests = [
+        models.QueryRequest(query=vectors[i].tolist(), limit=i, filter=models.Filter(must=[match("group", i % GROUPS)]))
+        for i in range(1, 6)
+    ]
+    answers = client.query_batch_points(filled, requests)
+    assert [len(answer.points) for answer in answers] == [1, 2, 3, 4, 5]
+    assert [answer.points[0].id for answer in answers] == [1, 2, 3, 4, 5]
+    assert client.query_batch_points(filled, []) == []
+
+
+def test_concurrent_queries_of_the_async_client(server: Server, filled: str, vectors: np.ndarray) -> None:
+    async def nearest() -> list[models.QueryResponse]:
+        client = AsyncQdrantClient(url=server.url, check_compatibility=False)
+        try:
+            return await asyncio.gather(*(client.query_points(filled, row.tolist(), limit=1) for row in vectors[:50]))
+        finally:
+            await client.close()
+
+    assert [answer.points[0].id for answer in asyncio.run(nearest())] == list(range(50))
+
+
+def test_scrolling_pages_to_the_end_in_order_of_ids(client: QdrantClient, filled: str) -> None:
+    seen, offset = [], None
+    while True:
+        records, offset = client.scroll(
+            filled, limit=33, offset=offset, scroll_filter=models.Filter(must=[match("group", 2)])
+        )
+        seen += [record.id for record in records]
+        if offset is None:
+            break
+    assert seen == list(range(2, POINTS, GROUPS))
+
+
+def test_retrieving_gives_the_points_that_exist(client: QdrantClient, filled: str) -> None:
+    records = client.retrieve(filled, [7, 3, 10_000])
+    assert sorted((record.id, record.payload["label"]) for record in records) == [(3, "label 3"), (7, "label 7")]
+
+
+# writing
+
+
+def test_both_forms_of_upsert_store_the_same(client: QdrantClient, name: str, vectors: np.ndarray) -> None:
+    create(client, name)
+    ids = [str(uuid.UUID(int=1)), 18_446_744_073_709_551_615]
+    client.upsert(name, [models.PointStruct(id=ids[0], vector=vectors[0].tolist(), payload={"a": 1})])
+    client.upsert(name, models.Batch(ids=ids[1:], vectors=[vectors[0].tolist()], payloads=[{"a": 1}]))
+    first, second = client.retrieve(name, ids, with_vectors=True)
+    assert {first.id, second.id} == set(ids)
+    assert (first.payload, first.vector) == (second.payload, second.vector)
+
+
+def test_upserting_an_id_again_replaces_the_point(client: QdrantClient, filled: str, vectors: np.ndarray) -> None:
+    result = client.upsert(filled, [models.PointStruct(id=0, vector=vectors[1].tolist(), payload={"new": True})])
+    assert result.status == models.UpdateStatus.COMPLETED
+    assert client.retrieve(filled, [0])[0].payload == {"new": True}
+    assert client.count(filled).count == POINTS
+
+
+def test_deleting_by_ids_and_by_filter(client: QdrantClient, filled: str, vectors: np.ndarray) -> None:
+    client.delete(filled, [0, 1, 10_000], wait=True)
+    client.delete(filled, models.Filter(must=[match("group", 4)]), wait=True)
+    left = {record.id for record in client.scroll(filled, limit=POINTS)[0]}
+    assert left == {i for i in range(2, POINTS) if i % GROUPS != 4}
+    assert client.query_points(filled, vectors[4].tolist(), limit=1).points[0].id != 4
+
+
+def test_a_payload_index_shows_in_the_collection(client: QdrantClient, filled: str) -> None:
+    client.create_payload_index(filled, "group", models.PayloadSchemaType.INTEGER)
+    client.create_payload_index(filled, "label", models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD))
+    kinds = {field: index.data_type for field, index in client.get_collection(filled).payload_schema.items()}
+    assert kinds == {"group": models.PayloadSchemaType.INTEGER, "label": models.PayloadSchemaType.KEYWORD}
+    assert client.count(filled, count_filter=models.Filter(must=[match("group", 1)])).count == POINTS // GROUPS
+
+
+# collections and aliases
+
+
+def test_a_collection_tells_its_configuration(client: QdrantClient, name: str) -> None:
+    create(client, name, hnsw_config=models.HnswConfigDiff(m=24), on_disk_payload=False)
+    assert client.collection_exists(name)
+    assert name in {collection.name for collection in client.get_collections().collections}
+    info = client.get_collection(name)
+    assert (info.status, info.points_count) == (models.CollectionStatus.GREEN, 0)
+    assert isinstance(info.config.params.vectors, models.VectorParams)
+    assert info.config.params.vectors.size == SIZE
+    assert (info.config.hnsw_config.m, info.config.hnsw_config.ef_construct) == (24, 100)
+    assert client.delete_collection(name)
+    assert not client.collection_exists(name)
+    assert not client.delete_collection(name)
+
+
+def test_creating_a_collection_twice_is_a_conflict(client: QdrantClient, filled: str) -> None:
+    with refusal(409):
+        create(client, filled)
+    assert client.count(filled).count == POINTS
+
+
+def test_an_alias_switches_at_once_and_every_route_follows_it(
+    client: QdrantClient, name: str, filled: str, vectors: np.ndarray
+) -> None:
+    alias, other = f"alias-{name}", f"other-{name}"
+    create(client, other)
+    point_to(client, alias, filled)
+    assert client.count(alias).count == POINTS
+    assert client.collection_exists(alias)
+    assert client.get_collection(alias).points_count == POINTS
+    client.update_collection_aliases(
+        [
+            models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias)),
+            models.CreateAliasOperation(create_alias=models.CreateAlias(collection_name=other, alias_name=alias)),
+        ]
+    )
+    client.upsert(alias, models.Batch(ids=[1], vectors=[vectors[0].tolist()]))
+    assert (client.count(alias).count, client.count(other).count, client.count(filled).count) == (1, 1, POINTS)
+    rename = models.RenameAlias(old_alias_name=alias, new_alias_name=f"{alias}-2")
+    client.update_collection_aliases([models.RenameAliasOperation(rename_alias=rename)])
+    assert [each.alias_name for each in client.get_collection_aliases(other).aliases] == [f"{alias}-2"]
+    client.delete_collection(other)
+    assert all(each.collection_name != other for each in client.get_aliases().aliases)
+
+
+def test_alias_actions_are_all_done_or_none(client: QdrantClient, filled: str) -> None:
+    alias = f"alias-{filled}"
+    with refusal(404):
+        client.update_collection_aliases(
+            [
+                models.CreateAliasOperation(create_alias=models.CreateAlias(collection_name=filled, alias_name=alias)),
+                models.CreateAliasOperation(create_alias=models.CreateAlias(collection_name="none", alias_name="a")),
+            ]
+        )
+    assert client.get_collection_aliases(filled).aliases == []
+    with refusal(400):
+        point_to(client, filled, filled)
+    point_to(client, alias, filled)
+    with refusal(400):
+        create(client, alias)
+
+
+def point_to(client: QdrantClient, alias: str, collection: str) -> None:
+    target = models.CreateAlias(collection_name=collection, alias_name=alias)
+    client.update_collection_aliases([models.CreateAliasOperation(create_alias=target)])
+
+
+def test_writes_during_an_index_build_are_answered_and_kept(server: Server, client: QdrantClient, name: str) -> None:
+    rows = np.random.default_rng(3).normal(size=(6000, SIZE)).astype(np.float32)
+    create(
+        client,
+        name,
+        optimizers_config=models.OptimizersConfigDiff(indexing_threshold=0),
+        hnsw_config=models.HnswConfigDiff(m=32, ef_construct=400),
+    )
+    client.upsert(name, models.Batch(ids=list(range(5990)), vectors=rows[:5990].tolist()))
+    assert client.get_collection(name).status == models.CollectionStatus.GREEN
+    client.update_collection(name, optimizers_config=models.OptimizersConfigDiff(indexing_threshold=100))
+    assert client.get_collection(name).status == models.CollectionStatus.YELLOW
+    build = _wait_for_child(server.process.pid)
+    client.upsert(name, models.Batch(ids=list(range(5990, 6000)), vectors=rows[5990:].tolist()))
+    client.delete(name, list(range(10)))
+    assert client.get_collection(name).status == models.CollectionStatus.YELLOW
+    os.kill(build, 0)
+    deadline_s = time.monotonic() + 20
+    while (info := client.get_collection(name)).status != models.CollectionStatus.GREEN:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+    assert (info.points_count, info.config.optimizer_config.indexing_threshold) == (5990, 100)
+    assert info.indexed_vectors_count >= 5980
+    units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    for wanted in (units[5], units[3000], units[5995]):
+        exact = (np.argsort(-(units[10:] @ wanted))[:10] + 10).tolist()
+        found = client.query_points(name, wanted.tolist(), search_params=models.SearchParams(hnsw_ef=512)).points
+        assert len({point.id for point in found} & set(exact)) >= 9
+
+
+# refusing
+
+
+@pytest.mark.parametrize(
+    ("call", "status", "named"),
+    [
+        (("PUT", "", {"vectors": {"size": 4, "distance": "Cosine"}, "shard_number": 2}), 400, "shard_number"),
+        (("PUT", "", {"vectors": {"text": {"size": 4, "distance": "Cosine"}}}), 400, "vectors"),
+        (("PUT", "", {"vectors": {"size": 0, "distance": "Cosine"}}), 422, "vectors.size"),
+        (
+            ("PUT", "", {"vectors": {"size": 4, "distance": "Cosine"}, "sparse_vectors": {"a": {}}}),
+            400,
+            "sparse_vectors",
+        ),
+        (("PATCH", "", {"quantization_config": "Disabled"}), 400, "quantization_config"),
+        (("PATCH", "", {"optimizers_config": {"max_optimization_threads": 1}}), 400, "max_optimization_threads"),
+        (("PUT", "/index", {"field_name": "a", "field_schema": "text"}), 400, "field_schema"),
+        (("PUT", "/points", {"points": [{"id": 1, "vector": [1.0] * 5}]}), 400, "expected dim: 16, got 5"),
+        (("PUT", "/points", {"points": [{"id": -1, "vector": [1.0] * SIZE}]}), 400, "point ID"),
+        (("PUT", "/points", {"points": [{"id": 1, "vector": {"a": [1.0]}}]}), 400, "points.0.vector"),
+        (("PUT", "/points", {"points": [{"id": 1, "vector": [None] * SIZE}]}), 400, "points.0.vector.0"),
+        (("PUT", "/points", {"points": [{"id": 1, "vector": [1e39] * SIZE}]}), 422, "points.0.vector.0"),
+        (("PUT", "/points", {"points": [], "update_mode": "insert_only"}), 400, "update_mode"),
+        (("PUT", "/points", {"batch": {"ids": [1, 2], "vectors": [[1.0] * SIZE]}}), 400, "differ in length"),
+        (("PUT", "/points?wait=perhaps", {"points": []}), 400, "wait"),
+        (("POST", "/points/query", {"query": [1.0] * 3}), 400, "expected dim: 16, got 3"),
+        (("POST", "/points/query", {"query": [1.0] * SIZE, "using": "text"}), 400, "using"),
+        (("POST", "/points/query", {"query": [1.0] * SIZE, "lookup_from": {}}), 400, "lookup_from"),
+        (("POST", "/points/query", {"query": [1.0] * SIZE, "limit": 0}), 422, "limit"),
+        (("POST", "/points/query", {"query": {"indices": [1], "values": [1.0]}}), 400, "indices"),
+        (("POST", "/points/query", {"query": [1.0] * SIZE, "prefetch": []}), 400, "prefetch"),
+        (("POST", "/points/query", {"query": {"fusion": "rrf"}}), 400, "fusion"),
+        (("POST", "/points/query", {"query": 7}), 400, "query"),
+        (("POST", "/points/query?consistency=5", {"query": [1.0] * SIZE}), 400, "consistency"),
+        (("POST", "/points/query/batch", {"searches": [{"query": [1.0] * SIZE, "group_by": "a"}]}), 400, "group_by"),
+        (("POST", "/points/scroll", {"order_by": "a"}), 400, "order_by"),
+        (("POST", "/points/count", {"filter": {"must": [{"key": "a", "range": {"gt": 1}}]}}), 400, "match"),
+        (("POST", "/points/count", {"filter": {"must": [{"key": "a", "match": {"text": "b"}}]}}), 400, "text"),
+        (("POST", "/points/count", {"filter": {"must": [{"key": "a", "match": {"value": True}}]}}), 400, "value"),
+        (("POST", "/points/count", {"filter": {"must": [{"is_empty": {"key": "a"}}]}}), 400, "is_empty"),
+        (("POST", "/points/count", {"filter": {"min_should": {}}}), 400, "min_should"),
+        (("POST", "/points/delete", {}), 400, "`points` or `filter`"),
+        (("POST", "/points", {"ids": ["not-a-uuid"]}), 400, "point ID"),
+        (("GET", "?with=all", None), 400, "with"),
+        (("POST", "/points/query/groups", {"group_by": "a"}), 404, "Not Found"),
+        (("POST", "", {}), 405, "Method Not Allowed"),
+    ],
+)
+def test_what_is_not_done_is_refused_by_name(
+    server: Server, refused: str, call: tuple[str, str, object], status: int, named: str
+) -> None:
+    method, path, body = call
+    collection = f"{refused}-new" if (method, path) == ("PUT", "") else refused
+    answer = httpx.request(method, f"{server.url}/collections/{collection}{path}", json=body)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/json")
+    assert named in answer.json()["status"]["error"]
+    assert set(answer.json()) == {"status", "time"}
+
+
+@pytest.fixture(scope="module")
+def refused(server: Server) -> Iterator[str]:
+    client = server.client()
+    create(client, "refused")
+    yield "refused"
+    assert client.count("refused").count == 0
+    assert not client.collection_exists("refused-new")
+    client.close()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"points": [{"id": 1, "vector": [NaN]}]}', b"[]", b"\xff"])
+def test_a_body_that_is_not_such_json_is_refused(server: Server, refused: str, content: bytes) -> None:
+    assert httpx.put(f"{server.url}/collections/{refused}/points", content=content).status_code == 400
+
+
+def test_a_vector_with_nan_is_refused_and_nothing_of_its_batch_kept(
+    client: QdrantClient, name: str, vectors: np.ndarray
+) -> None:
+    create(client, name)
+    for broken in (float("nan"), float("inf")):
+        with refusal(400):
+            client.upsert(name, models.Batch(ids=[1, 2], vectors=[vectors[0].tolist(), [broken] * SIZE]))
+    with refusal(400):
+        client.upsert(name, models.Batch(ids=[1, 2], vectors=[vectors[0].tolist(), [1.0]]))
+    assert client.count(name).count == 0
+
+
+def test_an_unknown_collection_is_not_found(client: QdrantClient, name: str) -> None:
+    for call in (client.get_collection, client.count, client.scroll, lambda none: client.retrieve(none, [1])):
+        with refusal(404):
+            call(name)
+    with refusal(404):
+        client.query_points(name, [1.0] * SIZE)
+    with refusal(404):
+        client.upsert(name, [models.PointStruct(id=1, vector=[1.0] * SIZE)])
+
+
+def test_bodies_over_the_cap_or_compressed_are_refused(server: Server, refused: str) -> None:
+    url = f"{server.url}/collections/{refused}/points/count"
+    chunk = b" " * 2**20
+    assert httpx.post(url, content=(chunk for _ in range(65))).status_code == 413
+    assert httpx.post(url, content=b"{}", headers={"content-encoding": "gzip"}).status_code == 415
+
+
+def test_deep_nesting_is_refused_before_it_reaches_the_log(server: Server, refused: str) -> None:
+    deep: dict[str, object] = {}
+    condition: dict[str, object] = {"has_id": [1]}
+    for _ in range(200):
+        deep, condition = {"a": deep}, {"must": [condition]}
+    url = f"{server.url}/collections/{refused}/points"
+    point = {"id": 1, "vector": [1.0] * SIZE, "payload": deep}
+    assert "nested deeper" in httpx.put(url, json={"points": [point]}).json()["status"]["error"]
+    assert httpx.post(f"{url}/delete", json={"filter": condition}).status_code == 400
+
+
+# the process
+
+
+def test_health_version_and_metrics(server: Server, client: QdrantClient, filled: str) -> None:
+    for path in ("/healthz", "/livez", "/readyz"):
+        assert httpx.get(server.url + path).status_code == 200
+    assert is_compatible(version("qdrant-client"), client.info().version)
+    client.count(filled)
+    metrics = httpx.get(f"{server.url}/metrics").text
+    assert "collections_total " in metrics
+    assert "collections_vector_total " in metrics
+    labels = 'endpoint="/collections/{name}/points/count",method="POST",status="200"'
+    assert f"rest_responses_duration_seconds_count{{{labels}}}" in metrics
+
+
+def test_a_restart_keeps_points_indexes_and_aliases(tmp_path: Path, vectors: np.ndarray) -> None:
+    with serving(tmp_path / "data") as first:
+        client = first.client()
+        fill(client, "kept", vectors)
+        create(client, "dropped")
+        client.delete_collection("dropped")
+        client.create_payload_index("kept", "label", models.PayloadSchemaType.KEYWORD)
+        point_to(client, "alias", "kept")
+        client.close()
+        started_s = time.monotonic()
+        assert first.stop() == 0
+        assert time.monotonic() - started_s < 2
+    with serving(tmp_path / "data") as second:
+        client = second.client()
+        assert [each.name for each in client.get_collections().collections] == ["kept"]
+        assert list(client.get_collection("alias").payload_schema) == ["label"]
+        assert client.query_points("alias", vectors[9].tolist(), limit=1).points[0].payload == payload(9)
+        client.close()
+    assert len(list((tmp_path / "data" / "shards").iterdir())) == 1
+
+
+def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path, vectors: np.ndarray) -> None:
+    with serving(tmp_path / "data") as first:
+        client = first.client()
+        create(client, "c")
+        client.create_payload_index("c", "label", models.PayloadSchemaType.KEYWORD)
+        deepest: dict[str, object] = {"label": "deepest"}
+        for _ in range(31):
+            deepest = {"a": deepest}
+        client.upsert("c", models.Batch(ids=[0], vectors=[vectors[0].tolist()], payloads=[deepest]), wait=True)
+        for i, row in enumerate(vectors[1:], start=1):
+            client.upsert("c", [models.PointStruct(id=i, vector=row.tolist(), payload=payload(i))], wait=True)
+        client.delete("c", models.Filter(must=[match("group", 3)]), wait=True)
+        create(client, "created last")
+        point_to(client, "alias", "c")
+        client.close()
+        first.kill()
+    with serving(tmp_path / "data") as second:
+        client = second.client()
+        kept = client.scroll("alias", limit=POINTS)[0]
+        assert [record.id for record in kept] == [i for i in range(POINTS) if i == 0 or i % GROUPS != 3]
+        assert kept[0].payload == deepest
+        assert all(record.payload == payload(int(record.id)) for record in kept[1:])
+        assert client.collection_exists("created last")
+        client.close()
+
+
+def test_what_a_crash_left_half_made_is_removed_and_a_lost_catalog_is_not_guessed(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    with serving(data_dir) as first:
+        client = first.client()
+        create(client, "whole")
+        client.close()
+        first.stop()
+    half_made = data_dir / "shards" / uuid.uuid4().hex
+    half_made.mkdir()
+    (half_made / "edge_config.json").write_text("{")
+    with serving(data_dir) as second:
+        assert not half_made.exists()
+        second.stop()
+    events = [json.loads(line)["event"] for line in (tmp_path / "data.log").read_text().splitlines()]
+    assert events.count("unfinished_directory_removed") == 1
+    (data_dir / "catalog.json").unlink()
+    refused = subprocess.run(_command(data_dir, 1), capture_output=True, text=True, timeout=10, check=False)
+    assert refused.returncode == 2
+    assert "catalog.json is missing" in refused.stderr
+    assert len(list((data_dir / "shards").iterdir())) == 1
+
+
+def test_a_second_process_on_the_directory_is_refused_in_one_line(server: Server) -> None:
+    second = subprocess.run(_command(server.data_dir, 1), capture_output=True, text=True, timeout=10, check=False)
+    assert second.returncode == 2
+    assert second.stderr == f"Error: data directory {server.data_dir} is in use by another process\n"
+
+
+def test_sigterm_during_an_index_build_ends_the_build_too(tmp_path: Path) -> None:
+    rows = np.random.default_rng(3).normal(size=(6000, 64))
+    with serving(tmp_path / "data") as first:
+        client = first.client()
+        client.create_collection(
+            "c",
+            models.VectorParams(size=64, distance=models.Distance.COSINE),
+            optimizers_config=models.OptimizersConfigDiff(indexing_threshold=1),
+            hnsw_config=models.HnswConfigDiff(m=64, ef_construct=500),
+        )
+        for start in range(0, 6000, 2000):
+            ids = list(range(start, start + 2000))
+            client.upsert("c", models.Batch(ids=ids, vectors=rows[start : start + 2000].tolist()))
+        client.close()
+        child = _wait_for_child(first.process.pid)
+        started_s = time.monotonic()
+        assert first.stop() == 0
+        assert time.monotonic() - started_s < 2
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, signal.SIG_DFL)
+    assert len(list((tmp_path / "data" / "shards").iterdir())) == 1
+
+
+def _wait_for_child(pid: int) -> int:
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    deadline_s = time.monotonic() + 10
+    while time.monotonic() < deadline_s:
+        if listed := children.read_text().split():
+            return int(listed[0])
+        time.sleep(0.02)
+    raise AssertionError("no index build was started")
