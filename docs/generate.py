@@ -19,7 +19,10 @@ def settings() -> str:
         f"{'' if field.get_default() is None else f'`{field.get_default()}`'} | {field.description} |"
         for name, field in Settings.model_fields.items()
     ]
-    head = "# Settings\n\nAn environment variable each, and a flag of `stepreward serve` and `stepreward gateway`; flags win.\n"
+    head = (
+        "# Settings\n\n"
+        "An environment variable each, and a flag of `stepreward serve` and `stepreward gateway`; flags win.\n"
+    )
     return "\n".join([head, "| variable | flag | default | what it is |", "| --- | --- | --- | --- |", *rows, ""])
 
 
@@ -31,8 +34,9 @@ def error_codes() -> str:
         if not issubclass(error, errors.ConfigurationError)
     ]
     head = (
-        "# Errors\n\nEvery answer that is not 2xx has the body `{code, message, retryable, request_id}`; the failure of "
-        "one item or step among others has the first three. A wrong setting ends the process with exit code 2.\n\n"
+        "# Errors\n\n"
+        "Every answer that is not 2xx has the body `{code, message, retryable, request_id}`; the failure of one "
+        "item or step among others has the first three. A wrong setting ends the process with exit code 2.\n\n"
         "Beside these, a path that is not served answers 404 `not_found`, a wrong method 405 `method_not_allowed`.\n"
     )
     return "\n".join([head, "| code | status | retryable | meaning |", "| --- | --- | --- | --- |", *rows, ""])

@@ -67,7 +67,7 @@ find_uv() {
 }
 
 bring_uv() {
-  local python=${PYTHON:-python3} quiet=(--quiet --disable-pip-version-check --no-input)
+  local python=${PYTHON:-python3} quiet=(--quiet --disable-pip-version-check --no-input --root-user-action=ignore)
   rm -rf .tools
   if "$python" -m venv .tools/venv >/dev/null 2>&1; then
     .tools/venv/bin/python -m pip install "${quiet[@]}" "uv==$UV_VERSION"
@@ -81,8 +81,9 @@ sync_lock() {
   local extras=(--extra gateway --extra embedded) group=(--no-default-groups)
   if [[ $DEVICE == cpu ]]; then extras+=(--extra worker-cpu); fi
   if [[ $DEV == dev ]]; then group=(--group dev); fi
-  # Inexact: torch, and vllm for cuda, are not in the lock.
-  "$UV" sync "${QUIET[@]}" --locked --inexact --compile-bytecode "${PYTHON_CHOICE[@]}" "${extras[@]}" "${group[@]}"
+  # Inexact: torch, and vllm for cuda, are not in the lock. Not compiled to bytecode: that takes 25 s here, and the
+  # first import, which does it for the modules that are used, 8 s.
+  "$UV" sync "${QUIET[@]}" --locked --inexact "${PYTHON_CHOICE[@]}" "${extras[@]}" "${group[@]}"
 }
 
 # The version of a distribution in .venv, or nothing.
@@ -122,14 +123,14 @@ install_torch() {
   local links
   links=$(torch_find_links)
   if [[ -n $links ]]; then
-    UV_FIND_LINKS=$links pip install --compile-bytecode "torch==$TORCH_VERSION"
+    UV_FIND_LINKS=$links pip install "torch==$TORCH_VERSION"
   else
-    pip install --compile-bytecode --torch-backend cpu "torch==$TORCH_VERSION"
+    pip install --torch-backend cpu "torch==$TORCH_VERSION"
   fi
 }
 
 install_cuda() {
-  pip install --compile-bytecode --torch-backend auto "vllm==$VLLM_VERSION"
+  pip install --torch-backend auto "vllm==$VLLM_VERSION"
 }
 
 install() {
@@ -141,7 +142,7 @@ install() {
   remove_other_device
   step "packages of uv.lock" sync_lock
   if [[ $DEVICE == cuda ]]; then
-    if [[ $(installed vllm) != "$VLLM_VERSION"* ]]; then step "vllm $VLLM_VERSION for cuda" install_cuda; fi
+    step "vllm $VLLM_VERSION for cuda" install_cuda # always: sync may have changed what it depends on
   elif [[ $(installed torch) != "$TORCH_VERSION"* ]]; then
     step "torch $TORCH_VERSION for cpu" install_torch
   fi

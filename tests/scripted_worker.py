@@ -5,6 +5,7 @@ It speaks through an `httpx.MockTransport` and keeps the bodies it was sent. It 
 the tests do, against `requests`.
 """
 
+import asyncio
 import hashlib
 import json
 import math
@@ -84,13 +85,17 @@ def p_first(prompt: Sequence[int]) -> float:
 
 @dataclass
 class ScriptedWorker:
-    """`faults` are by the number of the completion call, from 0; `always` is every call's, /v1/models included."""
+    """`faults` are by the number of the completion call, from 0; `always` is every call's, /v1/models included.
+
+    An answer takes `latency_s`; a refusal comes at once.
+    """
 
     faults: Mapping[int, Fault] = field(default_factory=dict)
     always: Fault | None = None
     model: str = "scripted-7b"
     context_tokens: int = 8192
     reports_cache: bool = True
+    latency_s: float = 0
     requests: list[dict[str, Any]] = field(default_factory=list)
     usages: list[dict[str, Any]] = field(default_factory=list)
 
@@ -107,10 +112,10 @@ class ScriptedWorker:
         ending = "<|im_end|>" if number % 4 == 2 else body["stop"][0]
         return list(tokens.trusted(analysis + ending))[: body["max_tokens"]]
 
-    def _answer(self, request: httpx.Request) -> httpx.Response:
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
         if request.method == "GET" and request.url.path == "/v1/models":
             card = {"id": self.model, "object": "model", "max_model_len": self.context_tokens}
-            return _faulty({"object": "list", "data": [card]}, self.always, request)
+            return await self._send({"object": "list", "data": [card]}, self.always, request)
         if request.method != "POST" or request.url.path != "/v1/completions":
             return httpx.Response(404, json={"detail": "Not Found"})
         body = json.loads(request.content)
@@ -120,7 +125,20 @@ class ScriptedWorker:
         answer = {"object": "text_completion", "model": self.model, "choices": choices, "usage": self._usage(body)}
         answer["usage"]["completion_tokens"] = sum(len(choice["token_ids"] or [0]) for choice in choices)
         self.usages.append(answer["usage"])
-        return _faulty(answer, fault, request)
+        if fault in _SPOILED:
+            _SPOILED[fault](choices)
+        return await self._send(answer, fault, request)
+
+    async def _send(self, answer: dict[str, Any], fault: Fault | None, request: httpx.Request) -> httpx.Response:
+        if fault in _RAISED:
+            raise _RAISED[fault]("scripted", request=request)
+        await asyncio.sleep(self.latency_s)
+        if fault in _STATUS:
+            return httpx.Response(_STATUS[fault], json={"error": {"message": "scripted", "code": _STATUS[fault]}})
+        content = json.dumps(answer).encode()
+        if fault is Fault.TRUNCATED_JSON:
+            content = content[: len(content) // 2]
+        return httpx.Response(200, content=content, headers={"Content-Type": "application/json"})
 
     def _sampled(self, body: Mapping[str, Any]) -> list[dict[str, Any]]:
         [prompt] = body["prompt"]
@@ -160,29 +178,12 @@ def _ln_second(prompt: Sequence[int]) -> float:
     return math.log(p_first(prompt)) - margin(prompt)
 
 
-def _faulty(answer: dict[str, Any], fault: Fault | None, request: httpx.Request) -> httpx.Response:
-    if fault in _RAISED:
-        raise _RAISED[fault]("scripted", request=request)
-    if fault in _STATUS:
-        return httpx.Response(_STATUS[fault], json={"error": {"message": "scripted", "code": _STATUS[fault]}})
-    if fault in _SPOILED:
-        _SPOILED[fault](answer["choices"])
-    content = json.dumps(answer).encode()
-    if fault is Fault.TRUNCATED_JSON:
-        content = content[: len(content) // 2]
-    return httpx.Response(200, content=content, headers={"Content-Type": "application/json"})
-
-
 def _hash(value: object) -> int:
     """A number in [0, 2⁶⁴)."""
     return int.from_bytes(hashlib.sha256(repr(value).encode()).digest()[:8], "big")
 
 
 Choices = list[dict[str, Any]]
-
-
-def _shuffle(choices: Choices) -> None:
-    choices.sort(key=lambda choice: _hash(choice["index"]))
 
 
 def _shift(choices: Choices) -> None:
@@ -209,7 +210,7 @@ _SPOILED: Mapping[Fault, Callable[[Choices], object]] = {
     Fault.NO_CHOICES: lambda choices: choices.clear(),
     Fault.ONE_CHOICE_SHORT: lambda choices: choices.pop(),
     Fault.ONE_CHOICE_MORE: lambda choices: choices.append(dict(choices[0], index=len(choices))),
-    Fault.SHUFFLED: _shuffle,
+    Fault.SHUFFLED: lambda choices: choices.reverse(),
     Fault.OTHER_PROMPTS: _shift,
     Fault.SAME_INDEX_TWICE: _repeat_index,
     Fault.NAN_LOGPROB: _first_label(math.nan),

@@ -236,19 +236,19 @@ async def _report_bug(_request: Request, _error: Exception) -> Response:
     return _json({"status": {"error": "Service internal error"}}, 0.0, 500)
 
 
+async def show_version(_request: Request) -> Response:
+    # The version of the API is that of the client whose requests we read; the engine does not tell its own.
+    shown = {"title": "stepreward - embedded qdrant", "version": version("qdrant-client")}
+    return Response(orjson.dumps(shown), media_type="application/json")
+
+
+async def show_alive(_request: Request) -> Response:
+    return PlainTextResponse("healthz check passed")
+
+
 def create_app(store: Store) -> Starlette:
     """Serve `store`, which is flushed and closed when the application ends."""
     metrics = Metrics()
-
-    async def show_version(_request: Request) -> Response:
-        # The version of the API is that of the client whose requests we read; the engine does not tell its own.
-        return Response(
-            orjson.dumps({"title": "stepreward - embedded qdrant", "version": version("qdrant-client")}),
-            media_type="application/json",
-        )
-
-    async def show_alive(_request: Request) -> Response:
-        return PlainTextResponse("healthz check passed")
 
     async def show_ready(_request: Request) -> Response:
         if store.upkeep_runs():
@@ -267,11 +267,9 @@ def create_app(store: Store) -> Starlette:
         log.info("closed")
 
     plain = {"/": show_version, "/healthz": show_alive, "/livez": show_alive, "/readyz": show_ready}
+    routes = [Route(path, endpoint) for path, endpoint in (plain | {"/metrics": show_metrics}).items()]
     return Starlette(
-        routes=[
-            *(Route(path, endpoint) for path, endpoint in (plain | {"/metrics": show_metrics}).items()),
-            *(to_route(operation, store, metrics) for operation in OPERATIONS),
-        ],
+        routes=[*routes, *(to_route(operation, store, metrics) for operation in OPERATIONS)],
         exception_handlers={HTTPException: _refuse_route, Exception: _report_bug},
         lifespan=lifespan,
     )

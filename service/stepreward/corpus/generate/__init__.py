@@ -1,0 +1,7 @@
+"""The starter corpus: problems with worked solutions, right ones and ones with a known error."""
+
+from stepreward.corpus.generate.check import check
+from stepreward.corpus.generate.model import KINDS, Kind, Solution
+from stepreward.corpus.generate.write import Summary, generate, write_corpus
+
+__all__ = ["KINDS", "Kind", "Solution", "Summary", "check", "generate", "write_corpus"]
