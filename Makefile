@@ -10,8 +10,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-ifeq ($(filter cpu cuda,$(DEVICE)),)
+ifndef DEVICE
 override DEVICE := $(or $(filter cpu cuda,$(STEPREWARD_DEVICE)),$(shell scripts/setup.sh find-device))
+else ifeq ($(filter cpu cuda,$(DEVICE)),)
+$(error DEVICE is cpu or cuda, not "$(DEVICE)")
 else
 export STEPREWARD_DEVICE := $(DEVICE)
 endif

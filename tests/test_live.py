@@ -223,7 +223,7 @@ def test_metrics_have_the_time_of_each_stage(service: Running) -> None:
 
 
 def test_a_vector_engine_that_dies_is_named_and_restarted_and_scoring_goes_on(service: Running) -> None:
-    pid = _pid_listening(service, "stepreward.embedded.qdrant_server")
+    pid = _pid_listening(service, "stepreward.embedded.qdrant.server")
     os.kill(pid, signal.SIGKILL)
     _wait_for(lambda: b"vectors is ready again" in service.output.read_bytes(), service.process, 30, service.output)
     assert b"vectors was killed by SIGKILL" in service.output.read_bytes()

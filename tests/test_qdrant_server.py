@@ -64,7 +64,7 @@ def serving(data_dir: Path) -> Iterator[Server]:
 
 
 def _command(data_dir: Path, port: int) -> list[str]:
-    module = "stepreward.embedded.qdrant_server"
+    module = "stepreward.embedded.qdrant.server"
     return [sys.executable, "-m", module, "--data-dir", str(data_dir), "--host", "127.0.0.1", "--port", str(port)]
 
 

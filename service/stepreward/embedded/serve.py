@@ -108,7 +108,7 @@ class _Parts:
         settings = self._settings
         if not settings.qdrant_url:
             argv = _python(
-                "stepreward.embedded.qdrant_server",
+                "stepreward.embedded.qdrant.server",
                 *("--data-dir", str(settings.data_dir / "vectors"), "--port", str(settings.qdrant_port)),
             )
             with self._stages.stage("vector engine"):

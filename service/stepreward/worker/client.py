@@ -93,7 +93,7 @@ class WorkerClient:
 
     async def sample(
         self, prompt: Tokens, k: int, seed: int, options: SamplingOptions, spent: TokenCount
-    ) -> list[Tokens]:
+    ) -> Sequence[Tokens]:
         """k continuations of one prompt, as token ids. Equal arguments give equal continuations."""
         body = {
             "prompt": [list(prompt)],

@@ -20,8 +20,8 @@ from typing import Self
 import orjson
 from pydantic import Field, ValidationError
 
-from stepreward.embedded.qdrant_refusals import BadRequest, Body, NotFound
-from stepreward.embedded.qdrant_schema import AliasAction, CollectionConfig
+from stepreward.embedded.qdrant.refusals import BadRequest, Body, NotFound
+from stepreward.embedded.qdrant.schema import AliasAction, CollectionConfig
 from stepreward.errors import ConfigurationError
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import qdrant_edge as edge
 from pydantic import BeforeValidator, Field, model_validator
 
-from stepreward.embedded.qdrant_refusals import Body
+from stepreward.embedded.qdrant.refusals import Body
 
 FLUSH_INTERVAL_S = 5
 MAX_VECTOR_SIZE = 65_536

@@ -18,10 +18,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from stepreward.embedded import qdrant_schema as schema
-from stepreward.embedded import qdrant_wire as wire
-from stepreward.embedded.qdrant_refusals import BadRequest, Body, Late, QdrantRefusal, TooLarge, UnsupportedBody, parse
-from stepreward.embedded.qdrant_store import Store
+from stepreward.embedded.qdrant import schema, wire
+from stepreward.embedded.qdrant.refusals import BadRequest, Body, Late, QdrantRefusal, TooLarge, UnsupportedBody, parse
+from stepreward.embedded.qdrant.store import Store
 
 MAX_BODY_BYTES = 64 * 2**20
 METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

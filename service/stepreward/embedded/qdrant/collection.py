@@ -15,16 +15,16 @@ from typing import Any, Literal, Self
 
 import qdrant_edge as edge
 
-from stepreward.embedded.qdrant_index_build import IndexBuild
-from stepreward.embedded.qdrant_refusals import EngineFailed, NotFound, QdrantRefusal, engine_call
-from stepreward.embedded.qdrant_schema import (
+from stepreward.embedded.qdrant.index_build import IndexBuild
+from stepreward.embedded.qdrant.refusals import EngineFailed, NotFound, QdrantRefusal, engine_call
+from stepreward.embedded.qdrant.schema import (
     FLUSH_INTERVAL_S,
     CollectionConfig,
     CollectionPatch,
     FieldIndex,
     payload_schema_to_json,
 )
-from stepreward.embedded.qdrant_wire import (
+from stepreward.embedded.qdrant.wire import (
     Count,
     Delete,
     Query,

@@ -10,7 +10,7 @@ from uuid import UUID
 import qdrant_edge as edge
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, PlainValidator, Tag, model_validator
 
-from stepreward.embedded.qdrant_refusals import BadRequest, Body
+from stepreward.embedded.qdrant.refusals import BadRequest, Body
 
 MAX_FLOAT32 = 3.4028234663852886e38
 MAX_ROWS = 2**31

@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from stepreward.embedded.qdrant_catalog import Catalog
-from stepreward.embedded.qdrant_collection import Collection
-from stepreward.embedded.qdrant_refusals import BadRequest, Conflict, NotFound, QdrantRefusal, Unprocessable
-from stepreward.embedded.qdrant_schema import AliasAction, CollectionConfig, CollectionPatch
+from stepreward.embedded.qdrant.catalog import Catalog
+from stepreward.embedded.qdrant.collection import Collection
+from stepreward.embedded.qdrant.refusals import BadRequest, Conflict, NotFound, QdrantRefusal, Unprocessable
+from stepreward.embedded.qdrant.schema import AliasAction, CollectionConfig, CollectionPatch
 from stepreward.errors import ConfigurationError
 
 TICK_S = 0.25

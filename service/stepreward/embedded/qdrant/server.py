@@ -1,9 +1,9 @@
 """Qdrant's own engine behind the part of Qdrant's REST API that we use, as a process of its own.
 
-    python -m stepreward.embedded.qdrant_server --data-dir DIR --host 127.0.0.1 --port 6333
+    python -m stepreward.embedded.qdrant.server --data-dir DIR --host 127.0.0.1 --port 6333
 
 The gateway speaks to it with the same client as to a Qdrant server. What it does not do, it refuses; see the modules
-`qdrant_wire` and `qdrant_schema` for the bodies, `qdrant_refusals` for the answers. There is no API key: bind it to an
+`wire` and `schema` for the bodies, `refusals` for the answers. There is no API key: bind it to an
 address that only this machine reaches.
 """
 
@@ -15,8 +15,8 @@ import click
 import uvicorn
 
 from stepreward import logs
-from stepreward.embedded.qdrant_routes import create_app
-from stepreward.embedded.qdrant_store import Store
+from stepreward.embedded.qdrant.routes import create_app
+from stepreward.embedded.qdrant.store import Store
 from stepreward.errors import ConfigurationError
 
 # Longer than a client keeps an idle connection (httpx: 5 s), so that it never finds one closed under its request.

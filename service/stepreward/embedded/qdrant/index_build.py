@@ -1,4 +1,4 @@
-"""Building an index in a child process: `python -m stepreward.embedded.qdrant_index_build PATH`.
+"""Building an index in a child process: `python -m stepreward.embedded.qdrant.index_build PATH`.
 
 The engine holds the GIL while it builds (12 s for 20,000 vectors of 128 on two busy cores), so that a server which
 built in its own process would answer nothing meanwhile, not even /healthz.
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import qdrant_edge as edge
 
-from stepreward.embedded.qdrant_refusals import EngineFailed
+from stepreward.embedded.qdrant.refusals import EngineFailed
 
 # A build that falls further behind than this is thrown away, and begun again once the collection is quiet.
 MAX_REPLAY_POINTS = 20_000
@@ -44,7 +44,7 @@ class IndexBuild:
     async def run(self) -> None:
         """Raises EngineFailed if the process did not get to its end, for whatever reason; see `cancelled`."""
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "stepreward.embedded.qdrant_index_build", str(self.copy)),
+            *(sys.executable, "-m", "stepreward.embedded.qdrant.index_build", str(self.copy)),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,

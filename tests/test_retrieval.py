@@ -1,0 +1,742 @@
+"""Corpus in, references out: over Qdrant's in-memory mode, with a bag of words where the sentence model stands.
+
+The in-memory mode has no payload indexes and warns about the one that `begin` asks for; that warning alone is let pass.
+"""
+
+import asyncio
+import gzip
+import hashlib
+import json
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import numpy as np
+import pytest
+from qdrant_client import AsyncQdrantClient, models
+from qdrant_client.http.exceptions import ApiException
+
+from stepreward.corpus.build import Corpus, build_snapshot, content_sha256, read_corpus, snapshot_id
+from stepreward.corpus.readers import BadRow, read_plain
+from stepreward.errors import ConfigurationError, DimensionMismatch, RetrievalUnavailable
+from stepreward.metrics import Metrics
+from stepreward.retrieval.encoder import Encoder, Vectors, encoder_name
+from stepreward.retrieval.pca import PCA, StoredPCA
+from stepreward.retrieval.search import Retriever, SearchOptions
+from stepreward.retrieval.store import Manifest, Point, Store
+from stepreward.schema import LabelledSolution, References, Solution
+
+NO_PAYLOAD_INDEX = "ignore:Payload indexes have no effect in the local Qdrant:UserWarning"
+pytestmark = pytest.mark.filterwarnings(NO_PAYLOAD_INDEX)
+
+T = TypeVar("T")
+DIMENSIONS = 12
+EVERYTHING = -1.0
+
+
+# stand-ins
+
+
+@dataclass
+class BagOfWords:
+    """Has the face of a SentenceTransformer: a text is the sum of its words' directions, of any length but zero."""
+
+    dimensions: int = 40
+    batches: list[list[str]] = field(default_factory=list)
+
+    def get_embedding_dimension(self) -> int:
+        return self.dimensions
+
+    def encode(self, texts: Sequence[str], batch_size: int, convert_to_numpy: bool, show_progress_bar: bool) -> Vectors:
+        assert convert_to_numpy
+        assert not show_progress_bar
+        self.batches.append(list(texts))
+        return np.stack([sum(self._word(word) for word in ["", *text.lower().split()]) for text in texts])
+
+    def _word(self, word: str) -> Vectors:
+        seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "big")
+        return np.random.default_rng(seed).normal(size=self.dimensions)
+
+
+def bag_encoder(model: BagOfWords | None = None, name: str = "bag-of-words") -> Encoder:
+    return Encoder(model or BagOfWords(), name, batch_size=4)
+
+
+_THINGS = ["apples", "marbles", "stamps", "candles", "ribbons", "pencils", "coins", "shells"]
+
+
+def row(number: int, **changed: object) -> dict[str, object]:
+    """A row of the plain form: question `number` with three steps, the last one unlabelled in every third row."""
+    thing, more = _THINGS[number % len(_THINGS)], number + 2
+    return {
+        "question": f"Ann{number} has {number} {thing} and buys {more} of them. How many {thing} are there?",
+        "steps": [
+            f"Ann{number} starts with {number} {thing}.",
+            f"Adding {number} + {more} gives {number + more} {thing}.",
+            f"So there are {number + more + number % 2} {thing} for Ann{number}.",
+        ],
+        "labels": [True, True, None if number % 3 == 0 else number % 2 == 0],
+        "source": f"test/{number % 2}",
+    } | changed
+
+
+ROWS = [row(number) for number in range(18)]
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
+    path.write_text("".join(json.dumps(line) + "\n" for line in rows), encoding="utf-8")
+    return path
+
+
+def corpus_of(rows: Sequence[Mapping[str, Any]] = ROWS) -> Corpus:
+    solutions = [
+        LabelledSolution(r["question"], tuple(r["steps"]), tuple(r["labels"]), r["source"])  # type: ignore[arg-type]
+        for r in rows
+    ]
+    digest = hashlib.sha256("".join(content_sha256(solution) for solution in solutions).encode())
+    return Corpus(solutions, digest.hexdigest(), [])
+
+
+async def build(store: Store, corpus: Corpus, encoder: Encoder, dimensions: int = DIMENSIONS) -> Manifest:
+    return await build_snapshot(corpus, encoder, store, dimensions, lambda done, total: None)
+
+
+@dataclass(frozen=True)
+class Library:
+    """A built and active corpus, and what searches it."""
+
+    client: AsyncQdrantClient
+    store: Store
+    encoder: Encoder
+    manifest: Manifest
+    retriever: Retriever
+
+
+@asynccontextmanager
+async def library(
+    rows: Sequence[Mapping[str, Any]] = ROWS, pool_questions: int = 16, model: BagOfWords | None = None
+) -> AsyncIterator[Library]:
+    client, encoder = AsyncQdrantClient(":memory:"), bag_encoder(model)
+    store = Store(client)
+    try:
+        manifest = await build(store, corpus_of(rows), encoder)
+        await store.activate(manifest.id)
+        yield Library(client, store, encoder, manifest, Retriever(encoder, store, pool_questions, Metrics()))
+    finally:
+        encoder.close()
+        await store.close()
+
+
+def with_library(use: Callable[[Library], Awaitable[T]], **how: Any) -> T:
+    async def run() -> T:
+        async with library(**how) as lib:
+            return await use(lib)
+
+    return asyncio.run(run())
+
+
+def search(
+    solutions: Sequence[Solution],
+    questions: int = 1,
+    steps: int = 1,
+    min_similarity: float = EVERYTHING,
+    **how: Any,
+) -> list[References]:
+    async def use(lib: Library) -> list[References]:
+        snapshot, references = await lib.retriever.search(solutions, SearchOptions(questions, steps, min_similarity))
+        assert snapshot == lib.manifest.id
+        return references
+
+    return with_library(use, **how)
+
+
+def target(number: int) -> Solution:
+    """The solution of a stored row, as a client would send it."""
+    return Solution(str(ROWS[number]["question"]), tuple(ROWS[number]["steps"]))  # type: ignore[arg-type]
+
+
+NEW = Solution("Bob has 7 coins and finds 4 shells. How many coins?", ("Bob starts with 7 coins.", "He finds shells."))
+
+
+async def points_of(lib: Library, kind: str) -> dict[str, Mapping[str, Any]]:
+    records, _ = await lib.client.scroll(f"stepreward_{kind}_{lib.manifest.id}", limit=1000)
+    return {str(record.id): record.payload or {} for record in records}
+
+
+# searching
+
+
+@pytest.mark.parametrize("number", [0, 5, 17])
+def test_an_identical_question_is_found_first_with_similarity_one(number):
+    [found] = search([target(number)], questions=3)
+    assert [reference.solution.question for reference in found.questions[:1]] == [ROWS[number]["question"]]
+    assert found.questions[0].similarity == pytest.approx(1, abs=1e-5)
+    assert found.questions[1].similarity < 0.999
+
+
+def test_a_reference_question_carries_its_whole_labelled_solution():
+    [found] = search([target(3)])
+    [solution] = corpus_of([ROWS[3]]).solutions
+    assert found.questions[0].solution == solution
+    assert found.questions[0].sha256 == content_sha256(solution)
+
+
+def test_each_step_gets_the_nearest_labelled_step_of_its_own():
+    [found] = search([target(4)])
+    assert [[step.text for step in of_step] for of_step in found.steps] == [[text] for text in ROWS[4]["steps"]]
+    assert [of_step[0].label for of_step in found.steps] == ROWS[4]["labels"]
+    assert all(of_step[0].question_id == found.questions[0].id for of_step in found.steps)
+
+
+def test_references_stay_with_their_solutions_in_a_request_of_many():
+    solutions = [target(5), NEW, target(2), target(5)]
+    together = search(solutions, questions=2, steps=2)
+    assert together == [search([solution], questions=2, steps=2)[0] for solution in solutions]
+    assert [len(found.steps) for found in together] == [3, 2, 3, 3]
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def _by_hand(texts: Sequence[str]) -> Vectors:
+    """What the texts are in the reduced space, by numpy alone (PCA by singular values)."""
+    bag = BagOfWords()
+
+    def encode(what: Sequence[str]) -> Vectors:
+        return _unit(bag.encode(what, 1, True, False))
+
+    stored = encode(list(dict.fromkeys(text for r in ROWS for text in (r["question"], *r["steps"]))))  # type: ignore[misc]
+    mean = stored.mean(axis=0)
+    components = np.linalg.svd(stored - mean, full_matrices=False)[2][:DIMENSIONS]
+    return _unit((encode(texts) - mean) @ components.T)
+
+
+@pytest.mark.parametrize("solution", [NEW, target(8), target(11)])
+def test_both_stages_find_what_an_exact_search_finds(solution):
+    m, count = 4, 3
+    [found] = search([solution], questions=2, steps=count, pool_questions=m)
+    near = _by_hand([str(r["question"]) for r in ROWS]) @ _by_hand([solution.question])[0]
+    order = np.argsort(-near)
+    assert [q.solution.question for q in found.questions] == [ROWS[i]["question"] for i in order[:2]]
+    assert [q.similarity for q in found.questions] == pytest.approx(near[order[:2]].tolist(), abs=1e-4)
+    pool = [
+        text
+        for i in order[:m]
+        for text, label in zip(ROWS[i]["steps"], ROWS[i]["labels"], strict=True)  # type: ignore[call-overload]
+        if label is not None
+    ]
+    for of_step, text in zip(found.steps, solution.steps, strict=True):
+        similar = _by_hand(pool) @ _by_hand([text])[0]
+        best = np.argsort(-similar)[:count]
+        assert [step.text for step in of_step] == [pool[i] for i in best]
+        assert [step.similarity for step in of_step] == pytest.approx(similar[best].tolist(), abs=1e-4)
+
+
+def _asked_elsewhere() -> Solution:
+    """The question of row 1 with the second step of row 9, which is about other things."""
+    return Solution(str(ROWS[1]["question"]), (str(ROWS[8]["steps"][1]),))  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("m", "found_elsewhere"), [(1, False), (18, True)])
+def test_steps_come_only_from_the_nearest_m_questions(m, found_elsewhere):
+    [found] = search([_asked_elsewhere()], steps=16, pool_questions=m)
+    [of_step] = found.steps
+    assert (of_step[0].text == ROWS[8]["steps"][1]) is found_elsewhere  # type: ignore[index]
+    if m == 1:
+        assert {step.question_id for step in of_step} == {found.questions[0].id}
+        assert len(of_step) == 3
+
+
+def test_asking_for_more_reference_questions_does_not_widen_the_pool_of_steps():
+    [narrow] = search([_asked_elsewhere()], questions=1, steps=16, pool_questions=1)
+    [wide] = search([_asked_elsewhere()], questions=16, steps=16, pool_questions=1)
+    assert len(wide.questions) == 16
+    assert wide.steps == narrow.steps
+
+
+def test_nothing_below_the_least_similarity_is_used():
+    [found] = search([target(4)], questions=16, steps=16, min_similarity=0.9999)
+    assert [reference.solution.question for reference in found.questions] == [ROWS[4]["question"]]
+    assert [[step.text for step in of_step] for of_step in found.steps] == [[text] for text in ROWS[4]["steps"]]
+
+
+def test_the_least_similarity_cuts_the_ranking_and_changes_nothing_above_it():
+    [everything] = search([NEW], questions=16, steps=16)
+    [some] = search([NEW], questions=16, steps=16, min_similarity=0.2)
+    assert 0 < len(some.questions) < len(everything.questions)
+    assert some.questions == tuple(q for q in everything.questions if q.similarity >= 0.2)
+    assert some.steps == tuple(tuple(s for s in of_step if s.similarity >= 0.2) for of_step in everything.steps)
+
+
+def test_an_unrelated_question_gets_no_reference_at_all():
+    [found] = search([Solution("zyx wvu tsr", ("qpo nml",))], min_similarity=0.95)
+    assert found == References((), ((),))
+
+
+def test_no_references_wanted_encodes_nothing():
+    model = BagOfWords()
+    [found] = search([target(1)], questions=0, steps=0, model=model)
+    assert found == References((), ((), (), ()))
+    assert not any(ROWS[1]["question"] in batch for batch in model.batches[1:])
+
+
+def test_steps_are_found_without_reference_questions():
+    [found] = search([target(4)], questions=0, steps=1)
+    assert found.questions == ()
+    assert [of_step[0].text for of_step in found.steps] == ROWS[4]["steps"]
+
+
+def test_questions_are_found_without_reference_steps():
+    [found] = search([target(4)], questions=2, steps=0)
+    assert len(found.questions) == 2
+    assert found.steps == ((), (), ())
+
+
+def test_vectors_of_another_encoder_are_refused_by_name():
+    async def use(lib: Library):
+        other = Retriever(bag_encoder(name="other-model"), lib.store, 16, Metrics())
+        await other.search([NEW], SearchOptions(1, 1, 0.0))
+
+    with pytest.raises(ConfigurationError, match=r"STEPREWARD_ENCODER_MODEL.*other-model.*bag-of-words"):
+        with_library(use)
+
+
+def test_vectors_of_another_length_are_refused_with_both_lengths():
+    async def use(lib: Library):
+        other = Retriever(bag_encoder(BagOfWords(dimensions=39)), lib.store, 16, Metrics())
+        await other.search([NEW], SearchOptions(1, 1, 0.0))
+
+    with pytest.raises(DimensionMismatch, match=r"39 .*40"):
+        with_library(use)
+
+
+# building
+
+
+def test_a_second_build_of_the_same_corpus_has_the_same_ids_and_as_many_points():
+    async def use(lib: Library):
+        before = await points_of(lib, "questions"), await points_of(lib, "steps")
+        again = await build(lib.store, corpus_of(), lib.encoder)
+        assert again == lib.manifest
+        return before, (await points_of(lib, "questions"), await points_of(lib, "steps"))
+
+    before, after = with_library(use)
+    assert before == after
+    assert (len(after[0]), len(after[1])) == (18, 18 * 3 - 6)
+
+
+def test_the_same_corpus_in_another_store_has_the_same_ids():
+    def ids():
+        async def use(lib: Library):
+            return lib.manifest.id, set(await points_of(lib, "questions")), set(await points_of(lib, "steps"))
+
+        return with_library(use)
+
+    assert ids() == ids()
+
+
+def test_an_unlabelled_step_is_not_stored():
+    async def use(lib: Library):
+        return await points_of(lib, "steps"), lib.manifest
+
+    stored, manifest = with_library(use)
+    labelled = [t for r in ROWS for t, label in zip(r["steps"], r["labels"], strict=True) if label is not None]  # type: ignore[call-overload]
+    assert sorted(payload["text"] for payload in stored.values()) == sorted(labelled)
+    assert (manifest.questions, manifest.steps) == (len(ROWS), len(labelled))
+
+
+def test_the_manifest_says_how_the_snapshot_was_made():
+    manifest = with_library(lambda lib: lib.store.active()).manifest
+    assert (manifest.encoder, manifest.corpus_sha256) == ("bag-of-words", corpus_of().sha256)
+    assert (manifest.pca.dimensions_in, manifest.pca.dimensions_out) == (40, DIMENSIONS)
+    assert manifest.id == snapshot_id(corpus_of(), "bag-of-words", DIMENSIONS)
+
+
+def test_a_snapshot_has_another_id_when_anything_it_depends_on_differs():
+    corpus = corpus_of()
+    ids = {
+        snapshot_id(corpus, "bag-of-words", 12),
+        snapshot_id(corpus, "bag-of-words", 13),
+        snapshot_id(corpus, "other", 12),
+        snapshot_id(corpus_of(ROWS[::-1]), "bag-of-words", 12),
+        snapshot_id(corpus_of(ROWS[:-1]), "bag-of-words", 12),
+    }
+    assert len(ids) == 5
+
+
+def test_progress_counts_every_distinct_text_once():
+    told: list[tuple[int, int]] = []
+
+    async def run():
+        store, encoder = Store(AsyncQdrantClient(":memory:")), bag_encoder()
+        twice = [*ROWS, row(0, source="another")]
+        await build_snapshot(corpus_of(twice), encoder, store, 4, lambda done, total: told.append((done, total)))
+        encoder.close()
+        await store.close()
+
+    asyncio.run(run())
+    assert told == [(72, 72)]
+
+
+def test_no_active_corpus_is_retrieval_unavailable():
+    async def run():
+        store = Store(AsyncQdrantClient(":memory:"))
+        with pytest.raises(RetrievalUnavailable, match="no corpus is active"):
+            await store.active()
+        await store.close()
+
+    asyncio.run(run())
+
+
+def test_a_built_corpus_answers_only_once_it_is_activated():
+    async def use(lib: Library):
+        other = await build(lib.store, corpus_of(ROWS[:9]), lib.encoder)
+        assert (await lib.store.active()).id == lib.manifest.id
+        await lib.store.activate(other.id)
+        assert (await lib.store.active()).id == other.id
+        await lib.store.activate(lib.manifest.id)
+        assert (await lib.store.active()).id == lib.manifest.id
+
+    with_library(use)
+
+
+class Interrupted(Exception):
+    pass
+
+
+class StopsBefore(Store):
+    """A store whose ingest is killed before one of its calls."""
+
+    def __init__(self, client: AsyncQdrantClient, call: str) -> None:
+        super().__init__(client)
+        self._call = call
+
+    async def add_questions(self, snapshot_id: str, points: Sequence[Point]) -> None:
+        await self._unless("add_questions", super().add_questions(snapshot_id, points))
+
+    async def add_steps(self, snapshot_id: str, points: Sequence[Point]) -> None:
+        await self._unless("add_steps", super().add_steps(snapshot_id, points[: len(points) // 2]))
+
+    async def finish(self, manifest: Manifest) -> None:
+        await self._unless("finish", super().finish(manifest))
+
+    async def _unless(self, call: str, work: Any) -> None:
+        if call == self._call:
+            work.close()
+            raise Interrupted
+        await work
+
+
+@pytest.mark.parametrize("call", ["add_questions", "add_steps", "finish"])
+def test_an_interrupted_ingest_registers_nothing_and_is_begun_anew(call):
+    async def use(lib: Library):
+        corpus = corpus_of(ROWS[:9])
+        identity = snapshot_id(corpus, lib.encoder.name, DIMENSIONS)
+        with pytest.raises(Interrupted):
+            await build(StopsBefore(lib.client, call), corpus, lib.encoder)
+        assert not await lib.store.has(identity)
+        assert (await lib.store.active()).id == lib.manifest.id
+        manifest = await build(lib.store, corpus, lib.encoder)
+        assert await lib.store.has(identity)
+        done = replace(lib, manifest=manifest)
+        return len(await points_of(done, "questions")), len(await points_of(done, "steps"))
+
+    assert with_library(use) == (9, 9 * 3 - 3)
+
+
+def test_an_active_corpus_that_is_not_registered_is_retrieval_unavailable():
+    async def use(lib: Library):
+        await lib.client.delete("stepreward_snapshots", models.FilterSelector(filter=models.Filter()))
+        with pytest.raises(RetrievalUnavailable, match=lib.manifest.id):
+            await Store(lib.client).active()
+
+    with_library(use)
+
+
+def test_a_corpus_of_another_version_is_retrieval_unavailable():
+    async def use(lib: Library):
+        point = (await lib.client.scroll("stepreward_snapshots"))[0][0].id
+        await lib.client.set_payload("stepreward_snapshots", {"shards": 2}, points=[point])
+        with pytest.raises(RetrievalUnavailable, match="another version"):
+            await Store(lib.client).active()
+
+    with_library(use)
+
+
+def test_fewer_texts_than_components_name_the_setting():
+    async def run():
+        store, encoder = Store(AsyncQdrantClient(":memory:")), bag_encoder()
+        try:
+            await build(store, corpus_of(ROWS[:2]), encoder, dimensions=9)
+        finally:
+            encoder.close()
+            await store.close()
+
+    with pytest.raises(ConfigurationError, match=r"STEPREWARD_PCA_DIMENSIONS: 9 .* 8 of 40"):
+        asyncio.run(run())
+
+
+# a Qdrant that does not answer
+
+
+def _closed_port() -> int:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return int(held.getsockname()[1])
+
+
+VECTORS = np.ones((1, DIMENSIONS), dtype=np.float32)
+POINT = Point("00000000-0000-0000-0000-000000000001", [1.0], {})
+
+
+def _manifest(identity: str = "abc") -> Manifest:
+    pca = PCA(np.zeros(40, dtype=np.float32), np.eye(DIMENSIONS, 40, dtype=np.float32), 1.0)
+    return Manifest(id=identity, corpus_sha256="0", encoder="bag", pca=pca.stored(), questions=1, steps=1)
+
+
+def _snapshot():
+    from stepreward.retrieval.store import Snapshot
+
+    return Snapshot(_manifest(), PCA.from_stored(_manifest().pca))
+
+
+CALLS: dict[str, Callable[[Store], Awaitable[object]]] = {
+    "active": lambda store: store.active(),
+    "nearest_questions": lambda store: store.nearest_questions(_snapshot(), VECTORS, 1),
+    "nearest_steps": lambda store: store.nearest_steps(_snapshot(), VECTORS, [["a"]], 1, 0.3),
+    "has": lambda store: store.has("abc"),
+    "begin": lambda store: store.begin("abc", DIMENSIONS),
+    "add_questions": lambda store: store.add_questions("abc", [POINT]),
+    "add_steps": lambda store: store.add_steps("abc", [POINT]),
+    "finish": lambda store: store.finish(_manifest()),
+    "activate": lambda store: store.activate("abc"),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_qdrant_that_is_gone_is_retrieval_unavailable(call):
+    async def run():
+        store = Store.connect(f"http://127.0.0.1:{_closed_port()}", None, 1)
+        try:
+            await CALLS[call](store)
+        finally:
+            await store.close()
+
+    with pytest.raises(RetrievalUnavailable) as caught:
+        asyncio.run(run())
+    assert isinstance(caught.value.__cause__, ApiException)
+    assert len(caught.value.message) < 300
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(500, text="x" * 5000),
+        httpx.Response(401, json={"status": {"error": "Unauthorized"}}),
+        httpx.Response(404, json={"status": {"error": "Not found: Collection"}}),
+        httpx.Response(429, json={"status": {"error": "Rate limit"}}),
+        httpx.Response(429, json={"status": {"error": "Rate limit"}}, headers={"Retry-After": "3"}),
+        httpx.Response(200, text="<html>a proxy</html>"),
+        httpx.Response(200, json={"result": {"aliases": 3}}),
+    ],
+    ids=["500", "401", "404", "429", "429-retry-after", "html", "other-json"],
+)
+def test_an_error_of_qdrant_is_retrieval_unavailable(answer):
+    async def run():
+        transport = httpx.MockTransport(lambda request: answer)
+        store = Store(AsyncQdrantClient(url="http://qdrant:6333", check_compatibility=False, transport=transport))
+        try:
+            await store.active()
+        finally:
+            await store.close()
+
+    with pytest.raises(RetrievalUnavailable) as caught:
+        asyncio.run(run())
+    assert len(caught.value.message) < 300
+
+
+# reading
+
+
+def test_a_file_is_read_in_order_and_a_solution_that_stands_twice_once(tmp_path):
+    corpus = read_corpus(write_rows(tmp_path / "rows.jsonl", [*ROWS, ROWS[3]]))
+    assert corpus.solutions == corpus_of().solutions
+    assert corpus.sha256 == corpus_of().sha256
+    assert corpus.bad_rows == []
+
+
+def test_a_gzipped_file_reads_as_the_plain_one(tmp_path):
+    plain = write_rows(tmp_path / "rows.jsonl", ROWS)
+    packed = tmp_path / "rows.jsonl.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert read_corpus(packed) == read_corpus(plain)
+
+
+def test_keys_that_say_more_about_a_row_are_passed_over(tmp_path):
+    [solution] = read_plain(write_rows(tmp_path / "rows.jsonl", [row(1, id="a", answer="4", error=None)]))
+    assert solution == corpus_of([ROWS[1]]).solutions[0]
+
+
+BAD_LINES = {
+    "{": "Invalid JSON",
+    "[]": "",
+    "\x00": "Invalid JSON",
+    '{"question": "q"}': "steps",
+    json.dumps(row(1, question=" ")): "question: Value error, must not be blank",
+    json.dumps(row(1, question=5)): "question",
+    json.dumps(row(1, steps=[])): "steps",
+    json.dumps(row(1, steps=["a", "\u202e", "c"])): "steps.1: Value error, character U+202E at position 0",
+    json.dumps(row(1, labels=[True])): "1 labels for 3 steps",
+    json.dumps(row(1, labels=[1, 0, 1])): "labels.0",
+    json.dumps(row(1, labels=["+", "-", "+"])): "labels.0",
+    json.dumps(row(1, source="")): "source",
+}
+
+
+@pytest.mark.parametrize(("line", "reason"), BAD_LINES.items())
+def test_a_bad_row_is_named_with_its_line_and_the_rows_around_it_are_kept(tmp_path, line, reason):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n\n".join([json.dumps(ROWS[0]), line, json.dumps(ROWS[1])]), encoding="utf-8")
+    corpus = read_corpus(path)
+    assert corpus.solutions == corpus_of(ROWS[:2]).solutions
+    [bad] = corpus.bad_rows
+    assert bad.line == 3
+    assert reason in bad.reason
+
+
+def test_bad_utf8_is_a_bad_row(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b'{"question": "\xff"}\n' + json.dumps(ROWS[0]).encode())
+    bad, good = read_plain(path)
+    assert isinstance(bad, BadRow)
+    assert bad.line == 1
+    assert isinstance(good, LabelledSolution)
+
+
+def test_a_file_without_a_usable_row_is_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match="no usable row"):
+        read_corpus(write_rows(tmp_path / "rows.jsonl", [{"question": "q"}]))
+
+
+def _not_gzip(path: Path) -> None:
+    path.write_bytes(b"plain text")
+
+
+def _cut_gzip(path: Path) -> None:
+    path.write_bytes(gzip.compress(json.dumps(ROWS).encode())[:-20])
+
+
+def _broken_gzip(path: Path) -> None:
+    packed = bytearray(gzip.compress(json.dumps(ROWS).encode()))
+    packed[len(packed) // 2] ^= 0xFF
+    path.write_bytes(packed)
+
+
+@pytest.mark.parametrize("make", [lambda path: None, Path.mkdir, _not_gzip, _cut_gzip, _broken_gzip])
+def test_a_file_that_cannot_be_read_is_refused_by_name(tmp_path, make):
+    path = tmp_path / "rows.jsonl.gz"
+    make(path)
+    with pytest.raises(ConfigurationError, match=r"rows\.jsonl\.gz"):
+        read_corpus(path)
+
+
+# PCA
+
+
+def _random_vectors(count: int, length: int) -> Vectors:
+    return np.random.default_rng(3).normal(size=(count, length)).astype(np.float32)
+
+
+def test_a_stored_pca_comes_back_bit_for_bit():
+    fitted = PCA.fit(_random_vectors(50, 20), 7)
+    back = PCA.from_stored(StoredPCA.model_validate_json(fitted.stored().model_dump_json()))
+    assert back.mean.tobytes() == fitted.mean.tobytes()
+    assert back.components.tobytes() == fitted.components.tobytes()
+    assert back.explained_variance == fitted.explained_variance
+    vectors = _random_vectors(4, 20)
+    assert back.project(vectors).tobytes() == fitted.project(vectors).tobytes()
+
+
+def test_projected_vectors_have_length_one():
+    projected = PCA.fit(_random_vectors(50, 20), 7).project(_random_vectors(9, 20))
+    assert projected.shape == (9, 7)
+    assert projected.dtype == np.float32
+    assert np.linalg.norm(projected, axis=1) == pytest.approx(np.ones(9), abs=1e-6)
+
+
+def test_a_text_at_the_mean_of_the_corpus_is_similar_to_nothing():
+    fitted = PCA.fit(_random_vectors(50, 20), 7)
+    assert not fitted.project(fitted.mean[None]).any()
+
+
+def test_all_components_keep_all_of_the_variance():
+    vectors = _random_vectors(50, 6)
+    fitted = PCA.fit(vectors, 6)
+    assert fitted.explained_variance == pytest.approx(1)
+    centred = _unit(vectors - vectors.mean(axis=0))
+    assert fitted.project(vectors) @ fitted.project(vectors).T == pytest.approx(centred @ centred.T, abs=1e-4)
+
+
+@pytest.mark.parametrize(("count", "length"), [(6, 20), (20, 6)])
+def test_more_components_than_the_vectors_have_name_the_setting(count, length):
+    with pytest.raises(ConfigurationError, match="STEPREWARD_PCA_DIMENSIONS: 7 "):
+        PCA.fit(_random_vectors(count, length), 7)
+
+
+def test_projecting_vectors_of_another_length_is_refused():
+    with pytest.raises(DimensionMismatch, match=r"19 components.*20"):
+        PCA.fit(_random_vectors(50, 20), 7).project(_random_vectors(2, 19))
+
+
+# encoding
+
+
+def encode(encoder: Encoder, texts: Sequence[str]) -> Vectors:
+    try:
+        return asyncio.run(encoder.encode(texts))
+    finally:
+        encoder.close()
+
+
+def test_rows_come_in_the_order_of_the_texts_with_duplicates_encoded_once():
+    model = BagOfWords()
+    texts = ["b a", "a", "b a", "c c c c", "a"]
+    vectors = encode(bag_encoder(model), texts)
+    alone = np.concatenate([encode(bag_encoder(), [text]) for text in texts])
+    assert vectors == pytest.approx(alone, abs=1e-6)
+    assert model.batches == [["b a", "a", "c c c c"]]
+
+
+def test_encoded_rows_are_float32_of_length_one():
+    vectors = encode(bag_encoder(), ["one", "two words", "three words here"])
+    assert vectors.shape == (3, 40)
+    assert vectors.dtype == np.float32
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(3), abs=1e-6)
+
+
+def test_calls_at_once_each_get_their_own_rows():
+    async def run(encoder: Encoder):
+        return await asyncio.gather(*(encoder.encode([f"text {number}", "shared"]) for number in range(8)))
+
+    encoder = bag_encoder()
+    together = asyncio.run(run(encoder))
+    encoder.close()
+    for number, vectors in enumerate(together):
+        assert vectors == pytest.approx(encode(bag_encoder(), [f"text {number}", "shared"]), abs=1e-6)
+
+
+def test_an_encoder_tells_its_dimensions_and_name():
+    encoder = bag_encoder()
+    assert (encoder.dimensions, encoder.name) == (40, "bag-of-words")
+    encoder.close()
+
+
+def test_a_directory_is_named_by_its_last_two_parts_and_a_hub_name_as_it_is(tmp_path):
+    (tmp_path / "minilm" / "model").mkdir(parents=True)
+    assert encoder_name(str(tmp_path / "minilm" / "model")) == "minilm/model"
+    assert encoder_name("sentence-transformers/all-MiniLM-L6-v2") == "sentence-transformers/all-MiniLM-L6-v2"
