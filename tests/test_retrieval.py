@@ -27,7 +27,7 @@ from stepreward.metrics import Metrics
 from stepreward.retrieval.encoder import Encoder, Vectors, encoder_name
 from stepreward.retrieval.pca import PCA, StoredPCA
 from stepreward.retrieval.search import Retriever, SearchOptions
-from stepreward.retrieval.store import Manifest, Point, Store
+from stepreward.retrieval.store import Manifest, Point, Snapshot, Store
 from stepreward.schema import LabelledSolution, References, Solution
 
 NO_PAYLOAD_INDEX = "ignore:Payload indexes have no effect in the local Qdrant:UserWarning"
@@ -192,11 +192,18 @@ def test_each_step_gets_the_nearest_labelled_step_of_its_own():
     assert all(of_step[0].question_id == found.questions[0].id for of_step in found.steps)
 
 
+def _shape(found: References) -> tuple[list[str], list[list[str]]]:
+    return [question.id for question in found.questions], [[step.id for step in of_step] for of_step in found.steps]
+
+
 def test_references_stay_with_their_solutions_in_a_request_of_many():
     solutions = [target(5), NEW, target(2), target(5)]
     together = search(solutions, questions=2, steps=2)
-    assert together == [search([solution], questions=2, steps=2)[0] for solution in solutions]
+    alone = [search([solution], questions=2, steps=2)[0] for solution in solutions]
+    assert [_shape(found) for found in together] == [_shape(found) for found in alone]
     assert [len(found.steps) for found in together] == [3, 2, 3, 3]
+    similar = [[question.similarity for question in found.questions] for found in together]
+    assert similar == pytest.approx(np.array([[q.similarity for q in found.questions] for found in alone]), abs=1e-6)
 
 
 def _unit(vectors: Vectors) -> Vectors:
@@ -499,9 +506,7 @@ def _manifest(identity: str = "abc") -> Manifest:
     return Manifest(id=identity, corpus_sha256="0", encoder="bag", pca=pca.stored(), questions=1, steps=1)
 
 
-def _snapshot():
-    from stepreward.retrieval.store import Snapshot
-
+def _snapshot() -> Snapshot:
     return Snapshot(_manifest(), PCA.from_stored(_manifest().pca))
 
 
