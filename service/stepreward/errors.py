@@ -12,9 +12,9 @@ StepRewardError
 │   ├── WorkerUnavailable        the worker did not answer               503 worker_unavailable
 │   └── WorkerAnswerInvalid      the worker's answer cannot be used      502 worker_answer_invalid
 ├── NoValidVerdict               no trajectory could be read             502 no_valid_verdict
-├── NotReady                     still starting, or draining             503 not_ready
 ├── ConfigurationError           a setting is wrong; names it            exit code 2
 │   └── DimensionMismatch        vectors of another length than stored   exit code 2
+├── ChildFailed                  a process of `serve` did not start     exit code 1 (embedded/child.py)
 └── InternalError                a broken invariant: our fault           500 internal
 """
 

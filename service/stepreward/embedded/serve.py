@@ -17,7 +17,7 @@ from stepreward.embedded.model import is_prepared
 from stepreward.embedded.stages import Stages
 from stepreward.embedded.supervisor import Supervisor
 from stepreward.embedded.worker import Device, worker_argv, worker_env
-from stepreward.settings import EMBEDDED, Settings
+from stepreward.settings import EMBEDDED, ENV_PREFIX, Settings
 
 _DISK_BYTES = 2 * preflight.GIB
 # Measured at rest: worker 1.6 GiB without its key-value cache, gateway 0.9 GiB, vector engine 0.2 GiB.
@@ -84,7 +84,9 @@ class _Parts:
         self._device: Device = device
         self._stages = Stages(console)
         self._logs = settings.data_dir / "logs"
-        self._env = settings.as_env()
+        # Of the eight seconds in which everything stops, the gateway, which is told first, has its share to drain.
+        self._env = {f"{ENV_PREFIX}DRAIN_TIMEOUT_S": "2", **settings.as_env()}
+        self._worker_begun = asyncio.Event()
         if settings.model == EMBEDDED and settings.encoder_model == EMBEDDED:
             self._env["HF_HUB_OFFLINE"] = "1"
 
@@ -96,6 +98,7 @@ class _Parts:
         settings = self._settings
         if settings.model == EMBEDDED and not is_prepared(Path(settings.model_path)):
             await self._run_stage("model", "stepreward.embedded.model", settings.model_path)
+        self._worker_begun.set()
         if settings.worker_url:
             return
         env = {**self._env, **worker_env(settings, self._device)}
@@ -114,6 +117,8 @@ class _Parts:
             with self._stages.stage("vector engine"):
                 await supervisor.start(self._child("vectors", argv, f"{settings.effective_qdrant_url}/readyz", {}, 60))
         await self._run_stage("corpus", "stepreward", "corpus", "ingest")
+        # Stopping is in the reverse order of starting: the gateway, whose requests need the worker, comes after it.
+        await self._worker_begun.wait()
         with self._stages.stage("gateway"):
             ready = f"http://{settings.host}:{settings.port}/readyz"
             argv = _python("stepreward", "gateway")
