@@ -69,7 +69,7 @@ def bag_encoder(model: BagOfWords | None = None, name: str = "bag-of-words") -> 
 _THINGS = ["apples", "marbles", "stamps", "candles", "ribbons", "pencils", "coins", "shells"]
 
 
-def row(number: int, **changed: object) -> dict[str, object]:
+def row(number: int, **changed: object) -> dict[str, Any]:
     """A row of the plain form: question `number` with three steps, the last one unlabelled in every third row."""
     thing, more = _THINGS[number % len(_THINGS)], number + 2
     return {
@@ -93,10 +93,7 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
 
 
 def corpus_of(rows: Sequence[Mapping[str, Any]] = ROWS) -> Corpus:
-    solutions = [
-        LabelledSolution(r["question"], tuple(r["steps"]), tuple(r["labels"]), r["source"])  # type: ignore[arg-type]
-        for r in rows
-    ]
+    solutions = [LabelledSolution(r["question"], tuple(r["steps"]), tuple(r["labels"]), r["source"]) for r in rows]
     digest = hashlib.sha256("".join(content_sha256(solution) for solution in solutions).encode())
     return Corpus(solutions, digest.hexdigest(), [])
 
@@ -156,7 +153,7 @@ def search(
 
 def target(number: int) -> Solution:
     """The solution of a stored row, as a client would send it."""
-    return Solution(str(ROWS[number]["question"]), tuple(ROWS[number]["steps"]))  # type: ignore[arg-type]
+    return Solution(ROWS[number]["question"], tuple(ROWS[number]["steps"]))
 
 
 NEW = Solution("Bob has 7 coins and finds 4 shells. How many coins?", ("Bob starts with 7 coins.", "He finds shells."))
@@ -171,21 +168,21 @@ async def points_of(lib: Library, kind: str) -> dict[str, Mapping[str, Any]]:
 
 
 @pytest.mark.parametrize("number", [0, 5, 17])
-def test_an_identical_question_is_found_first_with_similarity_one(number):
+def test_an_identical_question_is_found_first_with_similarity_one(number) -> None:
     [found] = search([target(number)], questions=3)
     assert [reference.solution.question for reference in found.questions[:1]] == [ROWS[number]["question"]]
     assert found.questions[0].similarity == pytest.approx(1, abs=1e-5)
     assert found.questions[1].similarity < 0.999
 
 
-def test_a_reference_question_carries_its_whole_labelled_solution():
+def test_a_reference_question_carries_its_whole_labelled_solution() -> None:
     [found] = search([target(3)])
     [solution] = corpus_of([ROWS[3]]).solutions
     assert found.questions[0].solution == solution
     assert found.questions[0].sha256 == content_sha256(solution)
 
 
-def test_each_step_gets_the_nearest_labelled_step_of_its_own():
+def test_each_step_gets_the_nearest_labelled_step_of_its_own() -> None:
     [found] = search([target(4)])
     assert [[step.text for step in of_step] for of_step in found.steps] == [[text] for text in ROWS[4]["steps"]]
     assert [of_step[0].label for of_step in found.steps] == ROWS[4]["labels"]
@@ -196,10 +193,11 @@ def _shape(found: References) -> tuple[list[str], list[list[str]]]:
     return [question.id for question in found.questions], [[step.id for step in of_step] for of_step in found.steps]
 
 
-def test_references_stay_with_their_solutions_in_a_request_of_many():
+def test_references_stay_with_their_solutions_in_a_request_of_many() -> None:
     solutions = [target(5), NEW, target(2), target(5)]
-    together = search(solutions, questions=2, steps=2)
-    alone = [search([solution], questions=2, steps=2)[0] for solution in solutions]
+    how = {"questions": 2, "steps": 2, "pool_questions": 2}
+    together = search(solutions, **how)
+    alone = [search([solution], **how)[0] for solution in solutions]
     assert [_shape(found) for found in together] == [_shape(found) for found in alone]
     assert [len(found.steps) for found in together] == [3, 2, 3, 3]
     similar = [[question.similarity for question in found.questions] for found in together]
@@ -217,24 +215,24 @@ def _by_hand(texts: Sequence[str]) -> Vectors:
     def encode(what: Sequence[str]) -> Vectors:
         return _unit(bag.encode(what, 1, True, False))
 
-    stored = encode(list(dict.fromkeys(text for r in ROWS for text in (r["question"], *r["steps"]))))  # type: ignore[misc]
+    stored = encode(list(dict.fromkeys(text for r in ROWS for text in (r["question"], *r["steps"]))))
     mean = stored.mean(axis=0)
     components = np.linalg.svd(stored - mean, full_matrices=False)[2][:DIMENSIONS]
     return _unit((encode(texts) - mean) @ components.T)
 
 
 @pytest.mark.parametrize("solution", [NEW, target(8), target(11)])
-def test_both_stages_find_what_an_exact_search_finds(solution):
+def test_both_stages_find_what_an_exact_search_finds(solution) -> None:
     m, count = 4, 3
     [found] = search([solution], questions=2, steps=count, pool_questions=m)
-    near = _by_hand([str(r["question"]) for r in ROWS]) @ _by_hand([solution.question])[0]
+    near = _by_hand([r["question"] for r in ROWS]) @ _by_hand([solution.question])[0]
     order = np.argsort(-near)
     assert [q.solution.question for q in found.questions] == [ROWS[i]["question"] for i in order[:2]]
     assert [q.similarity for q in found.questions] == pytest.approx(near[order[:2]].tolist(), abs=1e-4)
     pool = [
         text
         for i in order[:m]
-        for text, label in zip(ROWS[i]["steps"], ROWS[i]["labels"], strict=True)  # type: ignore[call-overload]
+        for text, label in zip(ROWS[i]["steps"], ROWS[i]["labels"], strict=True)
         if label is not None
     ]
     for of_step, text in zip(found.steps, solution.steps, strict=True):
@@ -246,33 +244,33 @@ def test_both_stages_find_what_an_exact_search_finds(solution):
 
 def _asked_elsewhere() -> Solution:
     """The question of row 1 with the second step of row 9, which is about other things."""
-    return Solution(str(ROWS[1]["question"]), (str(ROWS[8]["steps"][1]),))  # type: ignore[index]
+    return Solution(ROWS[1]["question"], (ROWS[8]["steps"][1],))
 
 
 @pytest.mark.parametrize(("m", "found_elsewhere"), [(1, False), (18, True)])
-def test_steps_come_only_from_the_nearest_m_questions(m, found_elsewhere):
+def test_steps_come_only_from_the_nearest_m_questions(m, found_elsewhere) -> None:
     [found] = search([_asked_elsewhere()], steps=16, pool_questions=m)
     [of_step] = found.steps
-    assert (of_step[0].text == ROWS[8]["steps"][1]) is found_elsewhere  # type: ignore[index]
+    assert (of_step[0].text == ROWS[8]["steps"][1]) is found_elsewhere
     if m == 1:
         assert {step.question_id for step in of_step} == {found.questions[0].id}
         assert len(of_step) == 3
 
 
-def test_asking_for_more_reference_questions_does_not_widen_the_pool_of_steps():
+def test_asking_for_more_reference_questions_does_not_widen_the_pool_of_steps() -> None:
     [narrow] = search([_asked_elsewhere()], questions=1, steps=16, pool_questions=1)
     [wide] = search([_asked_elsewhere()], questions=16, steps=16, pool_questions=1)
     assert len(wide.questions) == 16
     assert wide.steps == narrow.steps
 
 
-def test_nothing_below_the_least_similarity_is_used():
+def test_nothing_below_the_least_similarity_is_used() -> None:
     [found] = search([target(4)], questions=16, steps=16, min_similarity=0.9999)
     assert [reference.solution.question for reference in found.questions] == [ROWS[4]["question"]]
     assert [[step.text for step in of_step] for of_step in found.steps] == [[text] for text in ROWS[4]["steps"]]
 
 
-def test_the_least_similarity_cuts_the_ranking_and_changes_nothing_above_it():
+def test_the_least_similarity_cuts_the_ranking_and_changes_nothing_above_it() -> None:
     [everything] = search([NEW], questions=16, steps=16)
     [some] = search([NEW], questions=16, steps=16, min_similarity=0.2)
     assert 0 < len(some.questions) < len(everything.questions)
@@ -280,31 +278,31 @@ def test_the_least_similarity_cuts_the_ranking_and_changes_nothing_above_it():
     assert some.steps == tuple(tuple(s for s in of_step if s.similarity >= 0.2) for of_step in everything.steps)
 
 
-def test_an_unrelated_question_gets_no_reference_at_all():
+def test_an_unrelated_question_gets_no_reference_at_all() -> None:
     [found] = search([Solution("zyx wvu tsr", ("qpo nml",))], min_similarity=0.95)
     assert found == References((), ((),))
 
 
-def test_no_references_wanted_encodes_nothing():
+def test_no_references_wanted_encodes_nothing() -> None:
     model = BagOfWords()
     [found] = search([target(1)], questions=0, steps=0, model=model)
     assert found == References((), ((), (), ()))
     assert not any(ROWS[1]["question"] in batch for batch in model.batches[1:])
 
 
-def test_steps_are_found_without_reference_questions():
+def test_steps_are_found_without_reference_questions() -> None:
     [found] = search([target(4)], questions=0, steps=1)
     assert found.questions == ()
     assert [of_step[0].text for of_step in found.steps] == ROWS[4]["steps"]
 
 
-def test_questions_are_found_without_reference_steps():
+def test_questions_are_found_without_reference_steps() -> None:
     [found] = search([target(4)], questions=2, steps=0)
     assert len(found.questions) == 2
     assert found.steps == ((), (), ())
 
 
-def test_vectors_of_another_encoder_are_refused_by_name():
+def test_vectors_of_another_encoder_are_refused_by_name() -> None:
     async def use(lib: Library):
         other = Retriever(bag_encoder(name="other-model"), lib.store, 16, Metrics())
         await other.search([NEW], SearchOptions(1, 1, 0.0))
@@ -313,7 +311,7 @@ def test_vectors_of_another_encoder_are_refused_by_name():
         with_library(use)
 
 
-def test_vectors_of_another_length_are_refused_with_both_lengths():
+def test_vectors_of_another_length_are_refused_with_both_lengths() -> None:
     async def use(lib: Library):
         other = Retriever(bag_encoder(BagOfWords(dimensions=39)), lib.store, 16, Metrics())
         await other.search([NEW], SearchOptions(1, 1, 0.0))
@@ -325,7 +323,7 @@ def test_vectors_of_another_length_are_refused_with_both_lengths():
 # building
 
 
-def test_a_second_build_of_the_same_corpus_has_the_same_ids_and_as_many_points():
+def test_a_second_build_of_the_same_corpus_has_the_same_ids_and_as_many_points() -> None:
     async def use(lib: Library):
         before = await points_of(lib, "questions"), await points_of(lib, "steps")
         again = await build(lib.store, corpus_of(), lib.encoder)
@@ -337,7 +335,7 @@ def test_a_second_build_of_the_same_corpus_has_the_same_ids_and_as_many_points()
     assert (len(after[0]), len(after[1])) == (18, 18 * 3 - 6)
 
 
-def test_the_same_corpus_in_another_store_has_the_same_ids():
+def test_the_same_corpus_in_another_store_has_the_same_ids() -> None:
     def ids():
         async def use(lib: Library):
             return lib.manifest.id, set(await points_of(lib, "questions")), set(await points_of(lib, "steps"))
@@ -347,24 +345,24 @@ def test_the_same_corpus_in_another_store_has_the_same_ids():
     assert ids() == ids()
 
 
-def test_an_unlabelled_step_is_not_stored():
+def test_an_unlabelled_step_is_not_stored() -> None:
     async def use(lib: Library):
         return await points_of(lib, "steps"), lib.manifest
 
     stored, manifest = with_library(use)
-    labelled = [t for r in ROWS for t, label in zip(r["steps"], r["labels"], strict=True) if label is not None]  # type: ignore[call-overload]
+    labelled = [t for r in ROWS for t, label in zip(r["steps"], r["labels"], strict=True) if label is not None]
     assert sorted(payload["text"] for payload in stored.values()) == sorted(labelled)
     assert (manifest.questions, manifest.steps) == (len(ROWS), len(labelled))
 
 
-def test_the_manifest_says_how_the_snapshot_was_made():
+def test_the_manifest_says_how_the_snapshot_was_made() -> None:
     manifest = with_library(lambda lib: lib.store.active()).manifest
     assert (manifest.encoder, manifest.corpus_sha256) == ("bag-of-words", corpus_of().sha256)
     assert (manifest.pca.dimensions_in, manifest.pca.dimensions_out) == (40, DIMENSIONS)
     assert manifest.id == snapshot_id(corpus_of(), "bag-of-words", DIMENSIONS)
 
 
-def test_a_snapshot_has_another_id_when_anything_it_depends_on_differs():
+def test_a_snapshot_has_another_id_when_anything_it_depends_on_differs() -> None:
     corpus = corpus_of()
     ids = {
         snapshot_id(corpus, "bag-of-words", 12),
@@ -376,7 +374,7 @@ def test_a_snapshot_has_another_id_when_anything_it_depends_on_differs():
     assert len(ids) == 5
 
 
-def test_progress_counts_every_distinct_text_once():
+def test_progress_counts_every_distinct_text_once() -> None:
     told: list[tuple[int, int]] = []
 
     async def run():
@@ -390,7 +388,7 @@ def test_progress_counts_every_distinct_text_once():
     assert told == [(72, 72)]
 
 
-def test_no_active_corpus_is_retrieval_unavailable():
+def test_no_active_corpus_is_retrieval_unavailable() -> None:
     async def run():
         store = Store(AsyncQdrantClient(":memory:"))
         with pytest.raises(RetrievalUnavailable, match="no corpus is active"):
@@ -400,7 +398,7 @@ def test_no_active_corpus_is_retrieval_unavailable():
     asyncio.run(run())
 
 
-def test_a_built_corpus_answers_only_once_it_is_activated():
+def test_a_built_corpus_answers_only_once_it_is_activated() -> None:
     async def use(lib: Library):
         other = await build(lib.store, corpus_of(ROWS[:9]), lib.encoder)
         assert (await lib.store.active()).id == lib.manifest.id
@@ -440,7 +438,7 @@ class StopsBefore(Store):
 
 
 @pytest.mark.parametrize("call", ["add_questions", "add_steps", "finish"])
-def test_an_interrupted_ingest_registers_nothing_and_is_begun_anew(call):
+def test_an_interrupted_ingest_registers_nothing_and_is_begun_anew(call) -> None:
     async def use(lib: Library):
         corpus = corpus_of(ROWS[:9])
         identity = snapshot_id(corpus, lib.encoder.name, DIMENSIONS)
@@ -448,6 +446,9 @@ def test_an_interrupted_ingest_registers_nothing_and_is_begun_anew(call):
             await build(StopsBefore(lib.client, call), corpus, lib.encoder)
         assert not await lib.store.has(identity)
         assert (await lib.store.active()).id == lib.manifest.id
+        left = models.PointStruct(id=7, vector=[1.0] * DIMENSIONS, payload={"left": "behind"})
+        for kind in ("questions", "steps"):
+            await lib.client.upsert(f"stepreward_{kind}_{identity}", [left])
         manifest = await build(lib.store, corpus, lib.encoder)
         assert await lib.store.has(identity)
         done = replace(lib, manifest=manifest)
@@ -456,7 +457,7 @@ def test_an_interrupted_ingest_registers_nothing_and_is_begun_anew(call):
     assert with_library(use) == (9, 9 * 3 - 3)
 
 
-def test_an_active_corpus_that_is_not_registered_is_retrieval_unavailable():
+def test_an_active_corpus_that_is_not_registered_is_retrieval_unavailable() -> None:
     async def use(lib: Library):
         await lib.client.delete("stepreward_snapshots", models.FilterSelector(filter=models.Filter()))
         with pytest.raises(RetrievalUnavailable, match=lib.manifest.id):
@@ -465,7 +466,7 @@ def test_an_active_corpus_that_is_not_registered_is_retrieval_unavailable():
     with_library(use)
 
 
-def test_a_corpus_of_another_version_is_retrieval_unavailable():
+def test_a_corpus_of_another_version_is_retrieval_unavailable() -> None:
     async def use(lib: Library):
         point = (await lib.client.scroll("stepreward_snapshots"))[0][0].id
         await lib.client.set_payload("stepreward_snapshots", {"shards": 2}, points=[point])
@@ -475,7 +476,7 @@ def test_a_corpus_of_another_version_is_retrieval_unavailable():
     with_library(use)
 
 
-def test_fewer_texts_than_components_name_the_setting():
+def test_fewer_texts_than_components_name_the_setting() -> None:
     async def run():
         store, encoder = Store(AsyncQdrantClient(":memory:")), bag_encoder()
         try:
@@ -524,7 +525,7 @@ CALLS: dict[str, Callable[[Store], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_qdrant_that_is_gone_is_retrieval_unavailable(call):
+def test_a_qdrant_that_is_gone_is_retrieval_unavailable(call) -> None:
     async def run():
         store = Store.connect(f"http://127.0.0.1:{_closed_port()}", None, 1)
         try:
@@ -551,7 +552,7 @@ def test_a_qdrant_that_is_gone_is_retrieval_unavailable(call):
     ],
     ids=["500", "401", "404", "429", "429-retry-after", "html", "other-json"],
 )
-def test_an_error_of_qdrant_is_retrieval_unavailable(answer):
+def test_an_error_of_qdrant_is_retrieval_unavailable(answer) -> None:
     async def run():
         transport = httpx.MockTransport(lambda request: answer)
         store = Store(AsyncQdrantClient(url="http://qdrant:6333", check_compatibility=False, transport=transport))
@@ -568,21 +569,21 @@ def test_an_error_of_qdrant_is_retrieval_unavailable(answer):
 # reading
 
 
-def test_a_file_is_read_in_order_and_a_solution_that_stands_twice_once(tmp_path):
+def test_a_file_is_read_in_order_and_a_solution_that_stands_twice_once(tmp_path) -> None:
     corpus = read_corpus(write_rows(tmp_path / "rows.jsonl", [*ROWS, ROWS[3]]))
     assert corpus.solutions == corpus_of().solutions
     assert corpus.sha256 == corpus_of().sha256
     assert corpus.bad_rows == []
 
 
-def test_a_gzipped_file_reads_as_the_plain_one(tmp_path):
+def test_a_gzipped_file_reads_as_the_plain_one(tmp_path) -> None:
     plain = write_rows(tmp_path / "rows.jsonl", ROWS)
     packed = tmp_path / "rows.jsonl.gz"
     packed.write_bytes(gzip.compress(plain.read_bytes()))
     assert read_corpus(packed) == read_corpus(plain)
 
 
-def test_keys_that_say_more_about_a_row_are_passed_over(tmp_path):
+def test_keys_that_say_more_about_a_row_are_passed_over(tmp_path) -> None:
     [solution] = read_plain(write_rows(tmp_path / "rows.jsonl", [row(1, id="a", answer="4", error=None)]))
     assert solution == corpus_of([ROWS[1]]).solutions[0]
 
@@ -604,7 +605,7 @@ BAD_LINES = {
 
 
 @pytest.mark.parametrize(("line", "reason"), BAD_LINES.items())
-def test_a_bad_row_is_named_with_its_line_and_the_rows_around_it_are_kept(tmp_path, line, reason):
+def test_a_bad_row_is_named_with_its_line_and_the_rows_around_it_are_kept(tmp_path, line, reason) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text("\n\n".join([json.dumps(ROWS[0]), line, json.dumps(ROWS[1])]), encoding="utf-8")
     corpus = read_corpus(path)
@@ -614,7 +615,7 @@ def test_a_bad_row_is_named_with_its_line_and_the_rows_around_it_are_kept(tmp_pa
     assert reason in bad.reason
 
 
-def test_bad_utf8_is_a_bad_row(tmp_path):
+def test_bad_utf8_is_a_bad_row(tmp_path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b'{"question": "\xff"}\n' + json.dumps(ROWS[0]).encode())
     bad, good = read_plain(path)
@@ -623,7 +624,7 @@ def test_bad_utf8_is_a_bad_row(tmp_path):
     assert isinstance(good, LabelledSolution)
 
 
-def test_a_file_without_a_usable_row_is_refused(tmp_path):
+def test_a_file_without_a_usable_row_is_refused(tmp_path) -> None:
     with pytest.raises(ConfigurationError, match="no usable row"):
         read_corpus(write_rows(tmp_path / "rows.jsonl", [{"question": "q"}]))
 
@@ -643,7 +644,7 @@ def _broken_gzip(path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [lambda path: None, Path.mkdir, _not_gzip, _cut_gzip, _broken_gzip])
-def test_a_file_that_cannot_be_read_is_refused_by_name(tmp_path, make):
+def test_a_file_that_cannot_be_read_is_refused_by_name(tmp_path, make) -> None:
     path = tmp_path / "rows.jsonl.gz"
     make(path)
     with pytest.raises(ConfigurationError, match=r"rows\.jsonl\.gz"):
@@ -657,7 +658,7 @@ def _random_vectors(count: int, length: int) -> Vectors:
     return np.random.default_rng(3).normal(size=(count, length)).astype(np.float32)
 
 
-def test_a_stored_pca_comes_back_bit_for_bit():
+def test_a_stored_pca_comes_back_bit_for_bit() -> None:
     fitted = PCA.fit(_random_vectors(50, 20), 7)
     back = PCA.from_stored(StoredPCA.model_validate_json(fitted.stored().model_dump_json()))
     assert back.mean.tobytes() == fitted.mean.tobytes()
@@ -667,19 +668,19 @@ def test_a_stored_pca_comes_back_bit_for_bit():
     assert back.project(vectors).tobytes() == fitted.project(vectors).tobytes()
 
 
-def test_projected_vectors_have_length_one():
+def test_projected_vectors_have_length_one() -> None:
     projected = PCA.fit(_random_vectors(50, 20), 7).project(_random_vectors(9, 20))
     assert projected.shape == (9, 7)
     assert projected.dtype == np.float32
     assert np.linalg.norm(projected, axis=1) == pytest.approx(np.ones(9), abs=1e-6)
 
 
-def test_a_text_at_the_mean_of_the_corpus_is_similar_to_nothing():
+def test_a_text_at_the_mean_of_the_corpus_is_similar_to_nothing() -> None:
     fitted = PCA.fit(_random_vectors(50, 20), 7)
     assert not fitted.project(fitted.mean[None]).any()
 
 
-def test_all_components_keep_all_of_the_variance():
+def test_all_components_keep_all_of_the_variance() -> None:
     vectors = _random_vectors(50, 6)
     fitted = PCA.fit(vectors, 6)
     assert fitted.explained_variance == pytest.approx(1)
@@ -688,12 +689,12 @@ def test_all_components_keep_all_of_the_variance():
 
 
 @pytest.mark.parametrize(("count", "length"), [(6, 20), (20, 6)])
-def test_more_components_than_the_vectors_have_name_the_setting(count, length):
+def test_more_components_than_the_vectors_have_name_the_setting(count, length) -> None:
     with pytest.raises(ConfigurationError, match="STEPREWARD_PCA_DIMENSIONS: 7 "):
         PCA.fit(_random_vectors(count, length), 7)
 
 
-def test_projecting_vectors_of_another_length_is_refused():
+def test_projecting_vectors_of_another_length_is_refused() -> None:
     with pytest.raises(DimensionMismatch, match=r"19 components.*20"):
         PCA.fit(_random_vectors(50, 20), 7).project(_random_vectors(2, 19))
 
@@ -708,7 +709,7 @@ def encode(encoder: Encoder, texts: Sequence[str]) -> Vectors:
         encoder.close()
 
 
-def test_rows_come_in_the_order_of_the_texts_with_duplicates_encoded_once():
+def test_rows_come_in_the_order_of_the_texts_with_duplicates_encoded_once() -> None:
     model = BagOfWords()
     texts = ["b a", "a", "b a", "c c c c", "a"]
     vectors = encode(bag_encoder(model), texts)
@@ -717,14 +718,14 @@ def test_rows_come_in_the_order_of_the_texts_with_duplicates_encoded_once():
     assert model.batches == [["b a", "a", "c c c c"]]
 
 
-def test_encoded_rows_are_float32_of_length_one():
+def test_encoded_rows_are_float32_of_length_one() -> None:
     vectors = encode(bag_encoder(), ["one", "two words", "three words here"])
     assert vectors.shape == (3, 40)
     assert vectors.dtype == np.float32
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(3), abs=1e-6)
 
 
-def test_calls_at_once_each_get_their_own_rows():
+def test_calls_at_once_each_get_their_own_rows() -> None:
     async def run(encoder: Encoder):
         return await asyncio.gather(*(encoder.encode([f"text {number}", "shared"]) for number in range(8)))
 
@@ -735,13 +736,13 @@ def test_calls_at_once_each_get_their_own_rows():
         assert vectors == pytest.approx(encode(bag_encoder(), [f"text {number}", "shared"]), abs=1e-6)
 
 
-def test_an_encoder_tells_its_dimensions_and_name():
+def test_an_encoder_tells_its_dimensions_and_name() -> None:
     encoder = bag_encoder()
     assert (encoder.dimensions, encoder.name) == (40, "bag-of-words")
     encoder.close()
 
 
-def test_a_directory_is_named_by_its_last_two_parts_and_a_hub_name_as_it_is(tmp_path):
+def test_a_directory_is_named_by_its_last_two_parts_and_a_hub_name_as_it_is(tmp_path) -> None:
     (tmp_path / "minilm" / "model").mkdir(parents=True)
     assert encoder_name(str(tmp_path / "minilm" / "model")) == "minilm/model"
     assert encoder_name("sentence-transformers/all-MiniLM-L6-v2") == "sentence-transformers/all-MiniLM-L6-v2"

@@ -104,7 +104,7 @@ def solution_prompts() -> list[Prompt]:
 # connecting
 
 
-def test_connect_tells_the_model_and_its_context_and_later_calls_ask_for_that_model():
+def test_connect_tells_the_model_and_its_context_and_later_calls_ask_for_that_model() -> None:
     worker = ScriptedWorker(model="r-prm-7b", context_tokens=777)
 
     async def run():
@@ -120,7 +120,7 @@ def test_connect_tells_the_model_and_its_context_and_later_calls_ask_for_that_mo
 
 
 @pytest.mark.parametrize("fault", [Fault.REFUSED, Fault.TIMED_OUT, Fault.STATUS_500, Fault.STATUS_429])
-def test_connect_to_a_worker_that_does_not_answer_is_unavailable(fault):
+def test_connect_to_a_worker_that_does_not_answer_is_unavailable(fault) -> None:
     with pytest.raises(WorkerUnavailable, match="http://worker") as caught:
         with_client(ScriptedWorker(always=fault), lambda client: client.connect())
     assert isinstance(caught.value.__cause__, httpx.HTTPError)
@@ -130,7 +130,7 @@ def test_connect_to_a_worker_that_does_not_answer_is_unavailable(fault):
     "content",
     [b"<html>hello</html>", b"{}", b'{"data": []}', b'{"data": [{"id": "gpt"}]}', b'{"data": [{"id": "a", "max_model'],
 )
-def test_connect_to_something_else_than_vllm_names_the_setting(content):
+def test_connect_to_something_else_than_vllm_names_the_setting(content) -> None:
     with pytest.raises(ConfigurationError, match="STEPREWARD_WORKER_URL"):
         asyncio.run(answering(httpx.Response(200, content=content)).connect())
 
@@ -138,7 +138,7 @@ def test_connect_to_something_else_than_vllm_names_the_setting(content):
 # what is sent
 
 
-def test_reading_labels_sends_exactly_these_fields():
+def test_reading_labels_sends_exactly_these_fields() -> None:
     worker = ScriptedWorker()
     read_labels(worker, [(1, 2), (3,)])
     assert worker.requests == [
@@ -154,7 +154,7 @@ def test_reading_labels_sends_exactly_these_fields():
     ]
 
 
-def test_sampling_sends_exactly_these_fields():
+def test_sampling_sends_exactly_these_fields() -> None:
     worker = ScriptedWorker()
     sample(worker, k=3, seed=2**63 - 1)
     assert worker.requests == [
@@ -176,7 +176,7 @@ def test_sampling_sends_exactly_these_fields():
 # what comes back
 
 
-def test_the_score_is_the_softmax_over_the_two_labels():
+def test_the_score_is_the_softmax_over_the_two_labels() -> None:
     prompts = [[number] for number in range(20)]
     assert read_labels(ScriptedWorker(), prompts) == pytest.approx(
         [math.exp(margin(p)) / (math.exp(margin(p)) + 1) for p in prompts], abs=1e-12
@@ -187,7 +187,7 @@ def test_the_score_is_the_softmax_over_the_two_labels():
     ("first", "second"),
     [(-0.7, -0.7), (-1e-9, -20.7), (-9999.0, -1e-9), (-1e-9, -9999.0), (-800.0, -801.0), (0.0, 0.0)],
 )
-def test_the_softmax_is_exact_and_stays_in_range_at_its_ends(first, second):
+def test_the_softmax_is_exact_and_stays_in_range_at_its_ends(first, second) -> None:
     top = {"token_id:10": first, "token_id:12": second}
     choice = {"index": 0, "text": "+", "logprobs": {"top_logprobs": [top]}}
     client = answering(httpx.Response(200, json={"choices": [choice], "usage": {"prompt_tokens": 1}}))
@@ -198,7 +198,7 @@ def test_the_softmax_is_exact_and_stays_in_range_at_its_ends(first, second):
 
 
 @pytest.mark.parametrize("fault", UNREADABLE)
-def test_a_label_that_cannot_be_read_is_none_and_not_zero(fault):
+def test_a_label_that_cannot_be_read_is_none_and_not_zero(fault) -> None:
     prompts = [[1], [2], [3]]
     assert read_labels(ScriptedWorker({0: fault}), prompts) == [
         None,
@@ -207,43 +207,43 @@ def test_a_label_that_cannot_be_read_is_none_and_not_zero(fault):
     ]
 
 
-def test_shuffled_label_choices_come_back_in_the_order_of_the_prompts():
+def test_shuffled_label_choices_come_back_in_the_order_of_the_prompts() -> None:
     prompts = [[number] for number in range(9)]
     assert read_labels(ScriptedWorker({0: Fault.SHUFFLED}), prompts) == read_labels(ScriptedWorker(), prompts)
 
 
-def test_shuffled_trajectories_come_back_in_the_order_of_their_index():
+def test_shuffled_trajectories_come_back_in_the_order_of_their_index() -> None:
     assert sample(ScriptedWorker({0: Fault.SHUFFLED}), k=5) == sample(ScriptedWorker(), k=5)
 
 
 @pytest.mark.parametrize(("fault", "error"), BROKEN_ANSWERS.items())
-def test_a_broken_answer_to_a_reading_is_an_error_of_the_tree(fault, error):
+def test_a_broken_answer_to_a_reading_is_an_error_of_the_tree(fault, error) -> None:
     with pytest.raises(error) as caught:
         read_labels(ScriptedWorker({0: fault}), [[1], [2]])
     assert type(caught.value) is error
 
 
 @pytest.mark.parametrize(("fault", "error"), [*BROKEN_ANSWERS.items(), (Fault.NO_TOKEN_IDS, WorkerAnswerInvalid)])
-def test_a_broken_answer_to_a_sampling_is_an_error_of_the_tree(fault, error):
+def test_a_broken_answer_to_a_sampling_is_an_error_of_the_tree(fault, error) -> None:
     with pytest.raises(error) as caught:
         sample(ScriptedWorker({0: fault}), k=2)
     assert type(caught.value) is error
 
 
 @pytest.mark.parametrize("fault", [Fault.REFUSED, Fault.TIMED_OUT, Fault.CUT_OFF])
-def test_an_httpx_error_is_translated_and_kept_as_the_cause(fault):
+def test_an_httpx_error_is_translated_and_kept_as_the_cause(fault) -> None:
     with pytest.raises(WorkerUnavailable) as caught:
         read_labels(ScriptedWorker({0: fault}), [[1]])
     assert isinstance(caught.value.__cause__, httpx.TransportError)
 
 
 @pytest.mark.parametrize("content", [b"", b"null", b"[]", b"{}", b'{"choices": []}', b"\xff\xfe", b"<html>"])
-def test_an_answer_that_is_not_a_completion_is_invalid(content):
+def test_an_answer_that_is_not_a_completion_is_invalid(content) -> None:
     with pytest.raises(WorkerAnswerInvalid):
         asyncio.run(answering(httpx.Response(200, content=content)).label_probabilities([[1]], LABELS, TokenCount()))
 
 
-def test_no_message_of_an_error_repeats_the_prompt_or_the_answer():
+def test_no_message_of_an_error_repeats_the_prompt_or_the_answer() -> None:
     client = answering(httpx.Response(400, text="secret of the worker"))
     with pytest.raises(StepRewardError) as caught:
         asyncio.run(client.label_probabilities([[31415]], LABELS, TokenCount()))
@@ -254,7 +254,7 @@ def test_no_message_of_an_error_repeats_the_prompt_or_the_answer():
 # tokens
 
 
-def test_tokens_of_all_calls_add_up():
+def test_tokens_of_all_calls_add_up() -> None:
     worker, spent = ScriptedWorker(), TokenCount()
     judge_rprm(worker, prompts_of(40, 50), k=3, spent=spent)
     assert len(worker.usages) == 4
@@ -263,7 +263,7 @@ def test_tokens_of_all_calls_add_up():
     assert spent.cached == sum(usage["prompt_tokens_details"]["cached_tokens"] for usage in worker.usages)
 
 
-def test_cached_tokens_that_the_worker_does_not_report_stay_unknown():
+def test_cached_tokens_that_the_worker_does_not_report_stay_unknown() -> None:
     spent = TokenCount()
     judge_rprm(ScriptedWorker(reports_cache=False), prompts_of(40), k=1, spent=spent)
     assert spent.prompt > 0
@@ -274,21 +274,21 @@ def test_cached_tokens_that_the_worker_does_not_report_stay_unknown():
 
 
 @pytest.mark.parametrize(("steps", "calls"), [(1, [1]), (64, [64]), (65, [64, 1]), (150, [64, 64, 22])])
-def test_many_steps_are_sent_in_chunks_and_keep_their_order(steps, calls):
+def test_many_steps_are_sent_in_chunks_and_keep_their_order(steps, calls) -> None:
     worker, prompts = ScriptedWorker(), prompts_of(*[3] * steps)
     verdicts = with_client(worker, lambda client: retsp_judge(client).judge(prompts, 1, 0, TokenCount()))
     assert [len(body["prompt"]) for body in worker.requests] == calls
     assert [verdict.p_correct for [verdict] in verdicts] == pytest.approx([p_first(p.token_ids) for p in prompts])
 
 
-def test_retsp_reads_plus_against_minus():
+def test_retsp_reads_plus_against_minus() -> None:
     worker = ScriptedWorker()
     with_client(worker, lambda client: retsp_judge(client).judge(prompts_of(3), 1, 0, TokenCount()))
     tokens = byte_tokenizer()
     assert worker.requests[0]["logprob_token_ids"] == [tokens.label("+"), tokens.label("-")]
 
 
-def test_retsp_gives_the_same_verdicts_whatever_the_seed():
+def test_retsp_gives_the_same_verdicts_whatever_the_seed() -> None:
     def verdicts(seed):
         return with_client(
             ScriptedWorker(), lambda client: retsp_judge(client).judge(prompts_of(3, 4), 1, seed, TokenCount())
@@ -298,7 +298,7 @@ def test_retsp_gives_the_same_verdicts_whatever_the_seed():
 
 
 @pytest.mark.parametrize("fault", UNREADABLE)
-def test_an_unreadable_retsp_step_has_no_valid_verdict_and_no_score(fault):
+def test_an_unreadable_retsp_step_has_no_valid_verdict_and_no_score(fault) -> None:
     worker = ScriptedWorker({0: fault})
     verdicts = with_client(worker, lambda client: retsp_judge(client).judge(prompts_of(3, 4), 1, 0, TokenCount()))
     unread, read = (aggregation.step_score(of_step) for of_step in verdicts)
@@ -306,7 +306,7 @@ def test_an_unreadable_retsp_step_has_no_valid_verdict_and_no_score(fault):
     assert (read.k_used, read.k_valid) == (1, 1)
 
 
-def test_one_failed_chunk_fails_the_item_with_its_own_error():
+def test_one_failed_chunk_fails_the_item_with_its_own_error() -> None:
     worker = ScriptedWorker({1: Fault.STATUS_500})
     with pytest.raises(WorkerUnavailable):
         with_client(worker, lambda client: retsp_judge(client).judge(prompts_of(*[2] * 100), 1, 0, TokenCount()))
@@ -315,7 +315,7 @@ def test_one_failed_chunk_fails_the_item_with_its_own_error():
 # rprm
 
 
-def test_each_step_gets_k_trajectories_in_one_request_and_their_verdicts_in_another():
+def test_each_step_gets_k_trajectories_in_one_request_and_their_verdicts_in_another() -> None:
     worker = ScriptedWorker()
     verdicts = judge_rprm(worker, solution_prompts(), k=4)
     assert [len(of_step) for of_step in verdicts] == [4, 4]
@@ -323,7 +323,7 @@ def test_each_step_gets_k_trajectories_in_one_request_and_their_verdicts_in_anot
     assert [body["n"] for body in worker.requests if "n" in body] == [4, 4]
 
 
-def test_a_verdict_is_read_where_the_trajectory_reached_the_marker():
+def test_a_verdict_is_read_where_the_trajectory_reached_the_marker() -> None:
     worker, [prompt, _] = ScriptedWorker(), solution_prompts()
     [[verdict]] = judge_rprm(worker, [prompt], k=1)
     sampling, reading = worker.requests
@@ -333,7 +333,7 @@ def test_a_verdict_is_read_where_the_trajectory_reached_the_marker():
     assert verdict.p_correct == pytest.approx(p_first(reading["prompt"][0]))
 
 
-def test_a_trajectory_without_the_marker_is_asked_for_its_verdict_and_counted_as_forced():
+def test_a_trajectory_without_the_marker_is_asked_for_its_verdict_and_counted_as_forced() -> None:
     worker, [prompt, _] = ScriptedWorker(), solution_prompts()
     [verdicts] = judge_rprm(worker, [prompt], k=4)
     assert [verdict.forced for verdict in verdicts] == [False, True, True, False]
@@ -346,7 +346,7 @@ def test_a_trajectory_without_the_marker_is_asked_for_its_verdict_and_counted_as
     assert "<|im_end|>" not in verdicts[2].text
 
 
-def test_verdicts_are_read_as_yes_against_no():
+def test_verdicts_are_read_as_yes_against_no() -> None:
     worker = ScriptedWorker()
     judge_rprm(worker, prompts_of(5), k=2)
     tokens = byte_tokenizer()
@@ -354,7 +354,7 @@ def test_verdicts_are_read_as_yes_against_no():
 
 
 @pytest.mark.parametrize("fault", UNREADABLE)
-def test_an_unreadable_trajectory_lowers_k_valid_and_is_left_out_of_the_mean(fault):
+def test_an_unreadable_trajectory_lowers_k_valid_and_is_left_out_of_the_mean(fault) -> None:
     worker, whole = ScriptedWorker({1: fault}), ScriptedWorker()
     [verdicts] = judge_rprm(worker, prompts_of(5), k=3)
     [expected] = judge_rprm(whole, prompts_of(5), k=3)
@@ -364,25 +364,25 @@ def test_an_unreadable_trajectory_lowers_k_valid_and_is_left_out_of_the_mean(fau
     assert scored.score == pytest.approx((expected[1].p_correct + expected[2].p_correct) / 2)
 
 
-def test_verdicts_stay_with_their_trajectories_when_the_worker_shuffles_every_answer():
+def test_verdicts_stay_with_their_trajectories_when_the_worker_shuffles_every_answer() -> None:
     prompts = solution_prompts()
     shuffled = judge_rprm(ScriptedWorker(always=Fault.SHUFFLED), prompts, k=4)
     assert shuffled == judge_rprm(ScriptedWorker(), prompts, k=4)
 
 
-def test_equal_steps_sample_equal_trajectories_wherever_they_stand():
+def test_equal_steps_sample_equal_trajectories_wherever_they_stand() -> None:
     prompt, other = prompts_of(5, 6)
     first, _, last = judge_rprm(ScriptedWorker(), [prompt, other, prompt], k=2)
     assert first == last
 
 
-def test_another_seed_samples_other_trajectories():
+def test_another_seed_samples_other_trajectories() -> None:
     prompts = prompts_of(5)
     one, two = (judge_rprm(ScriptedWorker(), prompts, k=2, seed=seed) for seed in (1, 2))
     assert one != two
 
 
-def test_a_failing_step_stops_the_others_and_raises_itself():
+def test_a_failing_step_stops_the_others_and_raises_itself() -> None:
     worker = ScriptedWorker({1: Fault.REFUSED}, latency_s=0.01)
     with pytest.raises(WorkerUnavailable) as caught:
         judge_rprm(worker, prompts_of(5, 6, 7), k=2)
@@ -390,7 +390,7 @@ def test_a_failing_step_stops_the_others_and_raises_itself():
     assert len(worker.requests) == 3
 
 
-def test_a_context_without_room_for_an_analysis_names_the_setting():
+def test_a_context_without_room_for_an_analysis_names_the_setting() -> None:
     with pytest.raises(ConfigurationError, match="STEPREWARD_RPRM_MAX_TOKENS"):
         rprm(context_tokens=MAX_TOKENS + 10)
 
@@ -398,21 +398,21 @@ def test_a_context_without_room_for_an_analysis_names_the_setting():
 # seeds
 
 
-def test_equal_content_and_seed_give_an_equal_seed():
+def test_equal_content_and_seed_give_an_equal_seed() -> None:
     assert content_seed(Prompt((1, 2, 3), 0, 0), 7) == content_seed(Prompt((1, 2, 3), 0, 0), 7)
 
 
-def test_the_number_of_references_alone_does_not_change_the_seed():
+def test_the_number_of_references_alone_does_not_change_the_seed() -> None:
     assert content_seed(Prompt((1, 2, 3), 1, 2), 7) == content_seed(Prompt((1, 2, 3), 0, 0), 7)
 
 
-def test_seeds_differ_by_prompt_and_by_seed():
+def test_seeds_differ_by_prompt_and_by_seed() -> None:
     prompts = [(), (1,), (2,), (1, 2), (2, 1), (12,)]
     seeds = [content_seed(Prompt(prompt, 0, 0), seed) for prompt in prompts for seed in (0, 1, 12)]
     assert len(set(seeds)) == len(seeds)
 
 
-def test_seeds_stand_in_the_range_that_the_worker_takes():
+def test_seeds_stand_in_the_range_that_the_worker_takes() -> None:
     seeds = [content_seed(Prompt((number,), 0, 0), 2**63 - 1) for number in range(300)]
     assert min(seeds) >= 0
     assert max(seeds) < 2**63

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import isqrt
 
+from stepreward.corpus.generate.draw import named
 from stepreward.corpus.generate.model import Solution, Step
 
 Point = Mapping[str, Fraction]
@@ -30,7 +31,7 @@ _REWRITES = tuple(
         (r"\\text\{ or \}", " or "),
         (r"\\boxed", ""),
         (r"\\d?frac\{([^{}]*)\}\{([^{}]*)\}", r"((\1)/(\2))"),
-        (r"\\times|\\cdot|×|·", "*"),
+        ("\\\\times|\\\\cdot|\N{MULTIPLICATION SIGN}|·", "*"),
         (r"\\div|÷", "/"),
         (r"\\sqrt|√", "sqrt"),
         (r"\\pi", "π"),
@@ -39,13 +40,12 @@ _REWRITES = tuple(
         (r"\{", "("),
         (r"\}", ")"),
         (r"\$", ""),
-        (r"−", "-"),
     )
 )
 _TOKEN = re.compile(
     r"(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d])|\d+(?:\.\d+)?)"
     r"|(?P<hyphen>-(?=[A-Za-z]{2}))"
-    r"|(?P<word>[A-Za-z]+(?:['’-][A-Za-z]+)*|π)"
+    r"|(?P<word>[A-Za-z]+(?:['-][A-Za-z]+)*|π)"
     r"|(?P<sign>[-+*/^()=±%])"
     r"|(?P<other>\S)"
 )
@@ -70,8 +70,11 @@ _FACTS = {
     ("eggs", "dozen"): 12,
     ("degrees", "triangle"): 180,
 }
-_UNITS = frozenset(
-    ["second", "seconds", "minute", "minutes", "hour", "hours", "day", "days", "week", "weeks", "month", "months", "year", "years", "inch", "inches", "foot", "feet", "yard", "yards", "mm", "cm", "m", "km", "meter", "meters", "centimeter", "centimeters", "kilometer", "kilometers", "millimeters", "square", "cubic", "gram", "grams", "kg", "kilogram", "kilograms", "liter", "liters", "milliliters", "ounce", "ounces", "pound", "pounds", "quart", "quarts", "gallon", "gallons", "cents", "dollars", "percent", "degrees", "megabytes", "gigabytes"]
+_UNITS = named(
+    "second seconds minute minutes hour hours day days week weeks month months year years inch inches foot feet yard "
+    "yards mm cm m km meter meters centimeter centimeters kilometer kilometers millimeters square cubic gram grams kg "
+    "kilogram kilograms liter liters milliliters ounce ounces pound pounds quart quarts gallon gallons cents dollars "
+    "percent degrees megabytes gigabytes"
 )
 
 
@@ -81,7 +84,7 @@ class UnreadableClaim(ValueError):
 
 @dataclass(frozen=True)
 class Reading:
-    """What one step claims. `equations` and `facts` with their truth; `agrees`: the numbers and units are the true ones."""
+    """What one step claims: `equations` and `facts` with their truth; `agrees`: its numbers and units are true."""
 
     equations: tuple[tuple[str, bool], ...]
     facts: tuple[tuple[str, bool], ...]
@@ -127,11 +130,11 @@ def _facts(text: str) -> Iterator[tuple[str, bool]]:
 def _measures(text: str, unknowns: frozenset[str]) -> list[str]:
     result = []
     for found in _TOKEN.finditer(_clean(text)):
-        token = found[0]
+        piece = found[0]
         if found.lastgroup == "number":
-            result.append(token.replace(",", ""))
-        elif found.lastgroup == "sign" or token in unknowns or token in _UNITS:
-            result.append(token)
+            result.append(piece.replace(",", ""))
+        elif found.lastgroup == "sign" or piece in unknowns or piece in _UNITS:
+            result.append(piece)
     return result
 
 
@@ -150,17 +153,17 @@ def _runs(text: str, unknowns: frozenset[str]) -> Iterator[list[list[str]]]:
     run: list[str] = []
     link = "break"  # what stands between this run and the one before: nothing but "or", or anything else
     for found in _TOKEN.finditer(f"{_clean(text)} ;"):
-        token = found[0]
-        if found.lastgroup in ("number", "sign") or token in unknowns or token == "sqrt":
-            run.append(token.replace(",", ""))
+        piece = found[0]
+        if found.lastgroup in ("number", "sign") or piece in unknowns or piece == "sqrt":
+            run.append(piece.replace(",", ""))
             continue
         if run:
             segments.append((run, link))
             run, link = [], ""
-        link = "or" if token == "or" and not link else "break"
+        link = "or" if piece == "or" and not link else "break"
     group: list[list[str]] = []
-    for tokens, joint in segments:
-        trimmed = tokens[1:] if tokens[0] == "=" else tokens
+    for pieces, joint in segments:
+        trimmed = pieces[1:] if pieces[0] == "=" else pieces
         if group and (joint != "or" or "=" not in trimmed):
             yield group
             group = []
@@ -173,16 +176,16 @@ def _runs(text: str, unknowns: frozenset[str]) -> Iterator[list[list[str]]]:
 def _plus_minus(run: list[str]) -> list[list[str]]:
     if "±" not in run:
         return [run]
-    return [[sign if token == "±" else token for token in run] for sign in "+-"]
+    return [[sign if piece == "±" else piece for piece in run] for sign in "+-"]
 
 
 def _sides(run: list[str]) -> list[list[str]]:
     sides: list[list[str]] = [[]]
-    for token in run:
-        if token == "=":
+    for piece in run:
+        if piece == "=":
             sides.append([])
         else:
-            sides[-1].append(token)
+            sides[-1].append(piece)
     if not all(sides):
         raise UnreadableClaim(" ".join(run))
     return sides
@@ -196,8 +199,8 @@ def _equal(sides: list[list[str]], point: Point) -> bool:
 class _Reader:
     """Recursive descent over one side of an equation; a product may be written without a sign, 3x or 2(x + 1)."""
 
-    def __init__(self, tokens: list[str], point: Point) -> None:
-        self.tokens = tokens
+    def __init__(self, pieces: list[str], point: Point) -> None:
+        self.pieces = pieces
         self.at = 0
         self.point = point
 
@@ -205,17 +208,17 @@ class _Reader:
         try:
             result = self._sum()
         except (IndexError, KeyError, ZeroDivisionError) as error:
-            raise UnreadableClaim(" ".join(self.tokens)) from error
-        if self.at != len(self.tokens):
-            raise UnreadableClaim(" ".join(self.tokens))
+            raise UnreadableClaim(" ".join(self.pieces)) from error
+        if self.at != len(self.pieces):
+            raise UnreadableClaim(" ".join(self.pieces))
         return result
 
     def _next(self) -> str | None:
-        return self.tokens[self.at] if self.at < len(self.tokens) else None
+        return self.pieces[self.at] if self.at < len(self.pieces) else None
 
     def _take(self) -> str:
         self.at += 1
-        return self.tokens[self.at - 1]
+        return self.pieces[self.at - 1]
 
     def _sum(self) -> Fraction:
         result = self._product()
@@ -225,12 +228,12 @@ class _Reader:
 
     def _product(self) -> Fraction:
         result = self._signed()
-        while (token := self._next()) is not None and token not in "+-)^%":
-            if token == "/":
+        while (piece := self._next()) is not None and piece not in "+-)^%":
+            if piece == "/":
                 self._take()
                 result /= self._signed()
             else:
-                if token == "*":
+                if piece == "*":
                     self._take()
                 result *= self._signed()
         return result
@@ -246,23 +249,23 @@ class _Reader:
             self._take()
             exponent = self._signed()
             if exponent.denominator != 1 or abs(exponent) > 64:
-                raise UnreadableClaim(" ".join(self.tokens))
+                raise UnreadableClaim(" ".join(self.pieces))
             return Fraction(base ** int(exponent))
         return base
 
     def _atom(self) -> Fraction:
-        token = self._take()
-        if token == "(":
+        piece = self._take()
+        if piece == "(":
             result = self._sum()
             if self._take() != ")":
-                raise UnreadableClaim(" ".join(self.tokens))
-        elif token == "sqrt":
+                raise UnreadableClaim(" ".join(self.pieces))
+        elif piece == "sqrt":
             square = self._atom()
             result = Fraction(isqrt(square.numerator), isqrt(square.denominator))
             if result**2 != square:
-                raise UnreadableClaim(" ".join(self.tokens))
+                raise UnreadableClaim(" ".join(self.pieces))
         else:
-            result = Fraction(token) if token[0].isdigit() else self.point[token]
+            result = Fraction(piece) if piece[0].isdigit() else self.point[piece]
         if self._next() == "%":
             self._take()
             result /= 100

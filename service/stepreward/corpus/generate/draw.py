@@ -7,14 +7,31 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_SHE = ["Amara", "Beatriz", "Clara", "Daniela", "Elif", "Fatima", "Greta", "Hana", "Ingrid", "Jasmine", "Kavya", "Leila", "Mei", "Nadia", "Olga", "Priya", "Rosa", "Sofia", "Tara", "Uma", "Vera", "Wanda", "Yuki", "Zoe", "Aisha", "Bianca", "Carmen", "Dalia", "Esther", "Freya", "Gloria", "Helen", "Irene", "Joyce", "Keiko", "Lucia", "Maya", "Naomi", "Paula", "Ruth", "Simone", "Teresa", "Valerie", "Wren"]
-_HE = ["Ahmed", "Bruno", "Carlos", "Diego", "Emil", "Farid", "Gavin", "Hugo", "Ivan", "Jamal", "Kenji", "Liam", "Marco", "Nikolai", "Omar", "Pedro", "Quentin", "Ravi", "Samuel", "Tomas", "Umar", "Victor", "Walter", "Yusuf", "Zane", "Anton", "Boris", "Cedric", "Dmitri", "Edgar", "Felix", "George", "Hassan", "Igor", "Jorge", "Karl", "Leon", "Mateo", "Noah", "Oscar", "Paul", "Rafael", "Stefan", "Theo"]
-_THINGS = (
+
+def _each(names: str) -> tuple[str, ...]:
+    """A list written with spaces; a hyphen stands for a space inside a name."""
+    return tuple(name.replace("-", " ") for name in names.split())
+
+
+_SHE = _each(
+    "Amara Beatriz Clara Daniela Elif Fatima Greta Hana Ingrid Jasmine Kavya Leila Mei Nadia Olga Priya Rosa Sofia "
+    "Tara Uma Vera Wanda Yuki Zoe Aisha Bianca Carmen Dalia Esther Freya Gloria Helen Irene Joyce Keiko Lucia Maya "
+    "Naomi Paula Ruth Simone Teresa Valerie Wren"
+)
+_HE = _each(
+    "Ahmed Bruno Carlos Diego Emil Farid Gavin Hugo Ivan Jamal Kenji Liam Marco Nikolai Omar Pedro Quentin Ravi Samuel "
+    "Tomas Umar Victor Walter Yusuf Zane Anton Boris Cedric Dmitri Edgar Felix George Hassan Igor Jorge Karl Leon "
+    "Mateo Noah Oscar Paul Rafael Stefan Theo"
+)
+NAMES = frozenset(_SHE + _HE)
+_THINGS = _each(
     "stickers marbles postcards seashells comic-books coins stamps buttons keychains bottle-caps badges trading-cards "
     "pencils beads crayons toy-cars balloons magnets bookmarks ribbons candles puzzles acorns pebbles"
-).replace("-", "_")
-_TOWNS = "Ashford Brookfield Camden Dunmore Eastvale Fairview Glenwood Harbor-Point Ironbridge Kingsley Lakeside Milton"
-_FRUIT = ["apples", "pears", "oranges", "peaches", "mangoes", "plums", "lemons", "apricots", "kiwis", "nectarines", "grapefruits", "pomegranates"]
+)
+_TOWNS = _each(
+    "Ashford Brookfield Camden Dunmore Eastvale Fairview Glenwood Harbor-Point Ironbridge Kingsley Lakeside Milton"
+)
+_FRUIT = _each("apples pears oranges peaches mangoes plums lemons apricots kiwis nectarines grapefruits pomegranates")
 
 
 @dataclass(frozen=True)
@@ -74,13 +91,13 @@ class Draw:
         return self.things(1)[0]
 
     def things(self, count: int) -> list[str]:
-        return [thing.replace("_", " ") for thing in self.rng.sample(_THINGS.split(), count)]
+        return self.rng.sample(_THINGS, count)
 
     def town(self) -> str:
         return self.towns(1)[0]
 
     def towns(self, count: int) -> list[str]:
-        return [town.replace("-", " ") for town in self.rng.sample(_TOWNS.split(), count)]
+        return self.rng.sample(_TOWNS, count)
 
     def fruit(self) -> str:
         return self.rng.choice(_FRUIT)
@@ -93,3 +110,8 @@ class Draw:
 def numbers(**values: int | Fraction) -> dict[str, Fraction | tuple[Fraction, ...]]:
     """Named quantities of a problem."""
     return {name: Fraction(value) for name, value in values.items()}
+
+
+def named(names: str) -> frozenset[str]:
+    """Names of quantities, separated by spaces."""
+    return frozenset(names.split())

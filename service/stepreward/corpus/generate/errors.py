@@ -3,8 +3,8 @@
 - `arithmetic_slip`: the value of a shown calculation is off by a little, or two of its digits are exchanged.
 - `wrong_quantity`: another quantity of the problem stands in the formula, or is given as the answer.
 - `wrong_operation`: one operator is exchanged.
-- `unit`: a conversion factor is wrong (100 minutes in an hour; believed to the end), or a value is stated in a unit that
-  it is not in (a slip of the pen: the value is right, so later steps are true).
+- `unit`: a conversion factor is wrong (100 minutes in an hour; believed to the end), or a value is stated in a
+  unit that it is not in (a slip of the pen: the value is right, so later steps are true).
 - `dropped_case`: a summand of a total, or, where the template says so, a root or a case, is left out.
 - `bad_rearrangement`: only where the template says so, mostly a term moved over without changing its sign.
 """
@@ -20,6 +20,7 @@ from stepreward.corpus.generate.formula import (
     names,
     other_operations,
     parse,
+    plain,
     single,
     spoken,
     terms,
@@ -81,7 +82,7 @@ _WRONG_UNITS = {
     "megabytes": "gigabytes",
     "degrees": "percent",
 }
-_UNIT = re.compile(rf"(?<=\]|>)( (?:square |cubic )?)({'|'.join(_WRONG_UNITS)})\b(?! per)(?!-)")
+_UNIT = re.compile(rf"(?<=\])( (?:square |cubic )?)({'|'.join(_WRONG_UNITS)})\b(?! per| in an? |-)")
 
 
 def draw_flaw(problem: Problem, moves: tuple[Move, ...], rng: random.Random) -> Flaw | None:
@@ -104,9 +105,11 @@ def _works(problem: Problem, moves: tuple[Move, ...], flaw: Flaw) -> bool:
         worked = work(problem, moves, flaw)
     except (ZeroDivisionError, ValueError):
         return False
-    here = worked[flaw.move]
-    differs = flaw.wording is not None or (here.move.name is not None and here.true != here.stated)
-    return differs and plausible(problem, worked)
+    end = worked[-1]
+    if worked[flaw.move].true == worked[flaw.move].stated:
+        return flaw.wording is not None  # said wrongly, but no value is wrong
+    # An error that leads to the right answer by chance would make true steps of a wrong chain of reasoning.
+    return end.true[problem.answer] != end.stated[problem.answer] and plausible(problem, worked)
 
 
 def _candidates(kind: Kind, problem: Problem, true: list[Worked], place: int) -> Iterator[Flaw]:
@@ -143,24 +146,26 @@ def _in_calculation(kind: Kind, problem: Problem, true: list[Worked], place: int
     value = step.true[name]
     if kind == "arithmetic_slip" and isinstance(value, Fraction):
         for wrong in _slips(value):
-            why = f"The calculation is wrong: {words(name)} = {spoken(formula)} gives {value}, not {wrong}."
+            why = (
+                f"The calculation is wrong: {words(name)} = {spoken(formula)} gives {plain(value)}, not {plain(wrong)}."
+            )
             yield Flaw(kind, place, why, value=wrong)
     elif kind == "wrong_quantity":
-        for old in dict.fromkeys(names(formula)):
+        for old in dict.fromkeys(name for name in names(formula) if name not in problem.constants):
             for new in _rivals(problem, true, place, old, set(names(formula))):
                 why = (
-                    f"It uses {words(new)} ({step.true[new]}) where {words(old)} ({step.true[old]}) belongs: "
-                    f"{words(name)} = {spoken(formula)} = {value}."
+                    f"It uses {words(new)} ({plain(step.true[new])}) where {words(old)} ({plain(step.true[old])}) "
+                    f"belongs: {words(name)} = {spoken(formula)} = {plain(value)}."
                 )
                 yield Flaw(kind, place, why, formula=with_name(formula, old, new))
     elif kind == "wrong_operation":
         for wrong_formula, op, wrong_op in other_operations(formula):
-            why = f'It uses "{wrong_op}" where "{op}" is right: {words(name)} = {spoken(formula)} = {value}.'
+            why = f'It uses "{wrong_op}" where "{op}" is right: {words(name)} = {spoken(formula)} = {plain(value)}.'
             yield Flaw(kind, place, why, formula=wrong_formula)
     elif kind == "dropped_case" and len(parts := terms(formula)) >= 3:
         for index, part in enumerate(parts):
             rest = total(parts[:index] + parts[index + 1 :])
-            why = f"It leaves out {spoken(part)}: {words(name)} = {spoken(formula)} = {value}."
+            why = f"It leaves out {spoken(part)}: {words(name)} = {spoken(formula)} = {plain(value)}."
             yield Flaw(kind, place, why, formula=rest)
 
 
@@ -209,7 +214,10 @@ def _wrong_answers(problem: Problem, true: list[Worked], place: int) -> Iterator
         if name is None or not isinstance(value, Fraction) or abs(value) == abs(single(known[answer])):
             continue
         if (name in problem.money) == (answer in problem.money):
-            why = f"It answers with {words(name)} ({value}); asked for is {words(answer)} ({known[answer]})."
+            why = (
+                f"It answers with {words(name)} ({plain(value)}); "
+                f"asked for is {words(answer)} ({plain(known[answer])})."
+            )
             for right in true[place].move.wordings:
                 wrong = re.sub(rf"\[{answer}(?=[\]:])", f"[{name}", right)
                 yield Flaw("wrong_quantity", place, why, wording=(right, wrong))
@@ -218,23 +226,26 @@ def _wrong_answers(problem: Problem, true: list[Worked], place: int) -> Iterator
 def _wrong_factors(problem: Problem, true: list[Worked], place: int) -> Iterator[Flaw]:
     rule = true[place].move.formula
     for name in dict.fromkeys(names(parse(rule))) if isinstance(rule, str) else ():
-        value = problem.constants.get(name)
+        value = problem.constants.get(name) if "_in_a" in name else None  # minutes_in_an_hour, but not ten_digits
         earlier = any(
             name in names(parse(step.move.formula)) for step in true[:place] if isinstance(step.move.formula, str)
         )
         if isinstance(value, Fraction) and int(value) in _WRONG_FACTORS and not earlier:
             wrong = Fraction(_WRONG_FACTORS[int(value)])
-            yield Flaw("unit", place, f"It takes {words(name)} to be {wrong}; it is {value}.", believed=(name, wrong))
+            yield Flaw(
+                "unit",
+                place,
+                f"It takes {words(name)} to be {plain(wrong)}; it is {plain(value)}.",
+                believed=(name, wrong),
+            )
 
 
 def _wrong_units(move: Move, place: int) -> Iterator[Flaw]:
     for right in move.wordings:
         for found in _UNIT.finditer(right):
             power, unit = found[1].strip(), found[2]
-            if power:  # an area or volume is told as if it were a length or an area
-                said = unit if power == "square" else f"square {unit}"
-            else:
-                said = _WRONG_UNITS[unit]
+            # An area is told as if it were a length, a volume as if it were an area.
+            said = _WRONG_UNITS[unit] if not power else unit if power == "square" else f"square {unit}"
             wrong = f"{right[: found.start()]} {said}{right[found.end() :]}"
             why = f"The number is right, but it is in {power + ' ' if power else ''}{unit}, not in {said}."
             yield Flaw("unit", place, why, wording=(right, wrong))

@@ -224,6 +224,15 @@ class _NamesOnly(dict[str, Value]):
         return Fraction()
 
 
+def plain(value: Value) -> str:
+    """For explanations: 48, 1.5, 25/3, and lists of these."""
+    if isinstance(value, tuple):
+        return ", ".join(map(plain, value))
+    if value.denominator != 1 and 10**4 % value.denominator == 0:
+        return f"{float(value):g}" if abs(value) < 10**5 else f"{float(value):.2f}"
+    return str(value)
+
+
 def words(name: str) -> str:
     return name.replace("_", " ")
 

@@ -53,6 +53,27 @@ class Move:
     faults: tuple[Fault, ...] = ()
 
 
+def compute(equation: str, *wordings: str, faults: tuple[Fault, ...] = ()) -> Move:
+    """`"saved = weekly * weeks"`: a quantity by a formula, which `[=]` shows with its numbers."""
+    name, formula = equation.split(" = ")
+    return Move(name, formula, wordings, faults)
+
+
+def find(name: str, rule: Callable[[Env], Value], *wordings: str, faults: tuple[Fault, ...] = ()) -> Move:
+    """A quantity that is not calculated on paper: a remainder, a list of roots, a number of cases."""
+    return Move(name, rule, wordings, faults)
+
+
+def always(value: int) -> Callable[[Env], Value]:
+    """A rule for `find` whose result the template knows."""
+    return lambda env: Fraction(value)
+
+
+def state(*wordings: str) -> Move:
+    """Something known: an equation that the text sets up, a case distinction."""
+    return Move(None, None, wordings)
+
+
 @dataclass(frozen=True)
 class Problem:
     """`given` stands in the question; `constants` are known to everybody (60 minutes in an hour).
@@ -88,7 +109,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Step:
-    """`true_text` is what the same step says in the correct solution; `explanation` says why the step is right or wrong."""
+    """`true_text` is what the same step says in the correct solution; `explanation`: why the step is right or wrong."""
 
     text: str
     label: bool

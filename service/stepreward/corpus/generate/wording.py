@@ -6,7 +6,7 @@ A wording holds, in square brackets, the name of a quantity and perhaps a format
     [price:bare]  12, never with a sign        [a:x]        3x, x or -x (any single letter, also π)
     [=]           48 / 2 = 24                  [roots:x =]  x = 2 or x = -2
 
-and between < and > what is mathematics: plain, with × and ÷, or LaTeX, depending on the style.
+and between < and > what is mathematics: plain, with signs for times and divided by, or LaTeX, depending on the style.
 """
 
 import random
@@ -15,28 +15,29 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from stepreward.corpus.generate.formula import Binary, Call, Name, Number, Value, names, show, spoken, words
+from stepreward.corpus.generate.draw import NAMES
+from stepreward.corpus.generate.formula import Binary, Call, Name, Number, Value, names, plain, show, spoken, words
 from stepreward.corpus.generate.model import Claim, InjectedError, Problem, Solution, Step
 from stepreward.corpus.generate.work import Flaw, Worked, moves_of, work
 
 _SLOT = re.compile(r"\[(=|[a-z]\w*)(?::([^\]]*))?\]")
 _MATH = re.compile(r"<([^<>]*)>")
-_LOWERED = re.compile(
-    r"(?:The|In|So|This|That|To|Each|After|There|He|She|They|Since|Now|It|His|Her|Their|At|For|On|From|With|Of|All|Every|"
-    r"An|A|As|If|One|Both|By|We|Let|What|Together|Altogether|Subtract|Add|Divide|Multiply|Subtracting|Adding|Dividing|"
-    r"Multiplying|Factor|Expand|Write|Use|Using|Substitute|Substituting|Here|Because|When|Buying|Taking|Putting)\b"
-)
+# A sentence that begins like this needs no "Next, " before it.
+_LED = re.compile(r"(?:Therefore|So|Then|Now|Next|First|Finally|After|Hence|The final|The answer|Step)\b|\*\*")
+# One simple thing over another one: not the exponent of a power, not before a bracket or a power.
+_FRACTION = re.compile(r"(?<![\w.,^)])(\d[\d,.]*[a-z]?|[a-z]) / (\d[\d,.]*|[a-z])(?![\w^(.,])")
 _NEXT = ("Next, ", "Then, ", "After that, ", "Now, ")
 
 
 @dataclass(frozen=True)
 class Style:
-    """How one solution is written. `signs`: where calculations with money show "$"."""
+    """How one solution is written. `signs`: where calculations with money show "$"; `fractions`: LaTeX uses frac."""
 
     math: Literal["plain", "times", "latex", "dollars"]
     lead: Literal["none", "words", "step", "bold", "number"]
     signs: Literal["all", "result", "none"]
     commas: bool
+    fractions: bool
 
 
 def draw_style(problem: Problem, rng: random.Random) -> Style:
@@ -46,9 +47,10 @@ def draw_style(problem: Problem, rng: random.Random) -> Style:
     weights = [3, 2, 4, 3] if problem.fractional else [6, 2, 2, 1]
     return Style(
         math=rng.choices(math, weights[: len(math)])[0],
-        lead=rng.choices(("none", "words", "step", "bold", "number"), (5, 4, 2, 1, 1))[0],  # type: ignore[arg-type]
+        lead=rng.choices(("none", "words", "step", "bold", "number"), (5, 4, 2, 1, 1))[0],
         signs=rng.choice(("all", "result", "none")),
         commas=rng.random() < 0.3,
+        fractions=rng.random() < 0.5,
     )
 
 
@@ -77,21 +79,22 @@ def tell(problem: Problem, flaw: Flaw | None, question: str, source: tuple[str, 
         index = next(number for number, group in enumerate(groups) if flaw.move in group)
         error = InjectedError(flaw.kind, index, flaw.why)
     quantities = worked[-1].true
-    plain = Style("plain", "none", "none", commas=False)
+    bare = Style("plain", "none", "none", commas=False, fractions=False)
     return Solution(
         family=source[0],
         template=source[1],
         question=question,
         steps=tuple(steps),
         error=error,
-        answer=_fill(problem.answer_form or f"[{problem.answer}:bare]", problem, quantities, None, plain),
+        answer=_fill(problem.answer_form or f"[{problem.answer}:bare]", problem, quantities, None, bare),
         quantities=quantities,
         points=problem.points,
     )
 
 
 def ask(problem: Problem, rng: random.Random) -> str:
-    style = Style(rng.choice(("plain", "dollars")) if not problem.money else "plain", "none", "all", commas=True)
+    math: Literal["plain", "dollars"] = "plain" if problem.money or rng.random() < 0.5 else "dollars"
+    style = Style(math, "none", "all", commas=True, fractions=True)
     return _fill(rng.choice(problem.question), problem, {**problem.constants, **problem.given}, None, style)
 
 
@@ -112,7 +115,7 @@ def _misled(step: Worked, wording: str) -> list[str]:
     if step.true is step.stated:
         return []
     mentioned = [found[1] for found in _SLOT.finditer(wording) if found[1] != "="]
-    if step.rule is not None and not callable(step.rule):
+    if "[=]" in wording and step.rule is not None and not callable(step.rule):
         mentioned.extend(names(step.rule))
     if step.move.name is not None:
         mentioned.append(step.move.name)
@@ -135,49 +138,42 @@ def _explain(step: Worked, wording: str, *, label: bool) -> str:
         return step.flaw.why
     if not label:
         name = _misled(step, wording)[0]
-        return f"It takes {words(name)} to be {_plain(step.stated[name])}; it is {_plain(step.true[name])}."
+        return f"It takes {words(name)} to be {plain(step.stated[name])}; it is {plain(step.true[name])}."
     if step.move.name is None:
         return "It states what is known."
-    return f"{words(step.move.name)} = {_spoken(step.rule)} = {_plain(step.true[step.move.name])}."
-
-
-def _plain(value: Value) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return f"{words(step.move.name)} = {_spoken(step.rule)} = {plain(step.true[step.move.name])}."
 
 
 def _group(count: int, rng: random.Random) -> list[range]:
-    """Moves that share a step: mostly one each, now and then two; never fewer than three steps where there are three."""
+    """Moves that share a step: mostly one each, now and then two; three to eight steps of three moves or more."""
     groups: list[range] = []
     start = 0
     while start < count:
-        spare = len(groups) + (count - start) > 3
-        size = 2 if spare and start + 2 <= count and rng.random() < (0.5 if count - len(groups) > 8 else 0.1) else 1
+        steps = len(groups) + count - start  # if nothing is joined from here on
+        joined = start + 2 <= count and steps > 3 and (steps > 8 or rng.random() < 0.1)
+        size = 2 if joined else 1
         groups.append(range(start, start + size))
         start += size
     return groups
 
 
 def _lead(style: Style, number: int, count: int, rng: random.Random) -> str:
-    match style.lead:
-        case "step":
-            return f"Step {number + 1}: "
-        case "bold":
-            return f"**Step {number + 1}:** "
-        case "number":
-            return f"{number + 1}. "
-        case "words" if number == 0:
-            return rng.choice(("First, ", "To begin with, ", ""))
-        case "words" if number < count - 1:
-            return rng.choice((*_NEXT, "", ""))
-        case "words":
-            return rng.choice(("Finally, ", "In the end, ", ""))
-    return ""
+    if style.lead != "words":
+        return {"none": "", "step": "Step {}: ", "bold": "**Step {}:** ", "number": "{}. "}[style.lead].format(
+            number + 1
+        )
+    if number == 0:
+        return rng.choice(("First, ", "To begin with, ", ""))
+    return rng.choice((*_NEXT, "", "") if number < count - 1 else ("Finally, ", "In the end, ", ""))
 
 
 def _join(lead: str, texts: list[str]) -> str:
     text = " ".join(texts)
-    if lead.endswith(", ") and _LOWERED.match(text):
-        text = text[0].lower() + text[1:]
+    if lead.endswith(", "):
+        if _LED.match(text):
+            return text
+        if text.split()[0].strip("'s,") not in NAMES:
+            text = text[0].lower() + text[1:]
     return lead + text
 
 
@@ -227,19 +223,18 @@ def _calculation(problem: Problem, step: Worked, style: Style, *, stated: bool) 
 def _format(value: Value, form: str | None, style: Style, problem: Problem, *, money: bool) -> str:
     if isinstance(value, tuple):
         items = [_number(item, style, problem, money=money) for item in value]
-        if form and form.endswith("="):
-            return " or ".join(f"{form} {item}" for item in items)
-        return ", ".join(items)
-    if form is None and money:
-        return "$" + _number(value, style, problem, money=True)
+        if form == "*":
+            return " * ".join(items)
+        return " or ".join(f"{form} {item}" for item in items) if form else ", ".join(items)
     if form and form[0] == "+":
-        return ("- " if value < 0 else "+ ") + _format(abs(value), form[1:] or "bare", style, problem, money=money)
-    if form and form.endswith("="):
-        return f"{form} {_number(value, style, problem, money=money)}"
+        sign = "-" if value < 0 else "+"
+        return f"{sign} {_format(abs(value), form[1:] or 'bare', style, problem, money=money)}"
     number = _number(value, style, problem, money=money)
-    if form and form != "bare":
-        number = {"1": "", "-1": "-"}.get(number, f"({number})" if "/" in number else number) + form
-    return number
+    if form is None or form == "bare":
+        return f"${number}" if money and form is None else number
+    if form.endswith("="):
+        return f"{form} {number}"
+    return {"1": "", "-1": "-"}.get(number, f"({number})" if "/" in number else number) + form
 
 
 def _number(value: Fraction, style: Style, problem: Problem, *, money: bool) -> str:
@@ -257,10 +252,11 @@ def _typeset(math: str, style: Style) -> str:
     if style.math == "plain":
         return math
     if style.math == "times":
-        return math.replace(" * ", " × ").replace(" / ", " ÷ ")
-    latex = math.replace(" * ", r" \times ").replace(" / ", r" \div ").replace("%", r"\%").replace("π", r"\pi ")
+        return math.replace(" * ", " \N{MULTIPLICATION SIGN} ").replace(" / ", " ÷ ")
+    latex = _FRACTION.sub(r"\\frac{\1}{\2}", math) if style.fractions else math
+    latex = latex.replace(" * ", r" \times ").replace(" / ", r" \div ").replace("%", r"\%").replace("π", r"\pi ")
     latex = re.sub(r"√\(([^()]*)\)", r"\\sqrt{\1}", latex)
     latex = re.sub(r"\((\d+)/(\d+)\)|\b(\d+)/(\d+)\b", lambda m: rf"\frac{{{m[1] or m[3]}}}{{{m[2] or m[4]}}}", latex)
-    latex = re.sub(r"\^(\d\d+|\(-?\d+\))", lambda m: "^{" + m[1].strip("()") + "}", latex)
+    latex = re.sub(r"\^(?:\(([^()]*)\)|(\d\d+))", lambda m: f"^{{{m[1] or m[2]}}}", latex)
     latex = re.sub(r" or ", r" \\text{ or } ", latex).replace("±", r"\pm ").replace("  ", " ").strip()
     return f"${latex}$" if style.math == "dollars" else rf"\({latex}\)"

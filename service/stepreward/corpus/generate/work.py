@@ -97,7 +97,7 @@ def plausible(problem: Problem, worked: list[Worked]) -> bool:
 def _believable(problem: Problem, name: str, true: Value, stated: Value) -> bool:
     if isinstance(true, tuple) or isinstance(stated, tuple):
         return isinstance(true, tuple) and isinstance(stated, tuple) and len(stated) > 0
-    if abs(stated) > 40 * max(abs(true), 10):
+    if abs(stated) > 40 * max(abs(true), Fraction(10)):
         return False
     if problem.fractional:
         return stated.denominator <= max(true.denominator, 24)
@@ -107,7 +107,7 @@ def _believable(problem: Problem, name: str, true: Value, stated: Value) -> bool
 
 
 def _decimals_allowed(true: Fraction, *, money: bool) -> int:
-    """The power of ten that may be the denominator of a value that stands for `true`."""
+    """A value that stands for `true` may have any divisor of this as its denominator."""
     if money:
         return 100
     if true.denominator == 1:

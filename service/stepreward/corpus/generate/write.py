@@ -1,49 +1,25 @@
 # ruff: noqa: S311
-"""Generate solutions without end, and write them as JSON lines.
-
-The shipped file `corpus/data/starter.jsonl.gz` is `write_corpus(Path("starter.jsonl.gz"), 4600, 20)`.
-"""
+"""Generate solutions without end, and write them as JSON lines."""
 
 import gzip
 import hashlib
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from io import TextIOWrapper
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from stepreward.corpus.generate import (
-    equations,
-    expressions,
-    geometry,
-    gym,
-    number,
-    word_counts,
-    word_measures,
-    word_money,
-    word_unknowns,
-)
 from stepreward.corpus.generate.draw import Draw
 from stepreward.corpus.generate.errors import draw_flaw
 from stepreward.corpus.generate.model import Problem, Solution
+from stepreward.corpus.generate.templates import FAMILIES
 from stepreward.corpus.generate.wording import ask, tell
-from stepreward.corpus.generate.work import moves_of
-
-Template = Callable[[Draw], Problem]
-
-# The families with their shares: multi-step word problems foremost.
-FAMILIES: dict[str, tuple[float, tuple[Template, ...]]] = {
-    "word": (
-        0.52,
-        (*word_money.TEMPLATES, *word_counts.TEMPLATES, *word_measures.TEMPLATES, *word_unknowns.TEMPLATES),
-    ),
-    "algebra": (0.18, (*equations.TEMPLATES, *expressions.TEMPLATES, *gym.ALGEBRA_TEMPLATES)),
-    "number": (0.16, (*number.TEMPLATES, *gym.NUMBER_TEMPLATES)),
-    "geometry": (0.14, (*geometry.TEMPLATES, *gym.GEOMETRY_TEMPLATES)),
-}
+from stepreward.corpus.generate.work import moves_of, work
 
 
 @dataclass(frozen=True)
@@ -62,15 +38,11 @@ class Summary:
 def generate(count: int, seed: int) -> Iterator[Solution]:
     """`count` solutions, always the same for a seed; a longer run begins with the shorter one.
 
-    Two solutions of three questions in four, one right and one wrong; of the others only one of both. No question comes twice.
+    Three questions in four come with two solutions, a right one and a wrong one, the others with one of them. No
+    question comes twice.
     Raises ConfigurationError without reasoning-gym.
     """
-    made = 0
-    for solution in _solutions(seed):
-        if made == count:
-            return
-        made += 1
-        yield solution
+    return islice(_solutions(seed), count)
 
 
 def _solutions(seed: int) -> Iterator[Solution]:
@@ -80,6 +52,8 @@ def _solutions(seed: int) -> Iterator[Solution]:
         (family,) = rng.choices(list(FAMILIES), [share for share, _ in FAMILIES.values()])
         template = rng.choice(FAMILIES[family][1])
         problem = template(Draw(rng))
+        if not _natural(problem):
+            continue
         question = ask(problem, rng)
         key = hashlib.blake2b(normalised(question).encode(), digest_size=12).digest()
         if key in seen:
@@ -90,6 +64,19 @@ def _solutions(seed: int) -> Iterator[Solution]:
         for correct in rng.sample(told, len(told)):
             if correct or flaw is not None:
                 yield tell(problem, None if correct else flaw, question, (family, template.__name__), rng)
+
+
+def _natural(problem: Problem) -> bool:
+    """Whether no quantity is zero or negative, and no count is one, which would need another wording."""
+    if problem.fractional:
+        return True
+    known = work(problem, problem.moves, None)[-1].true
+    counts = {name: value for name, value in known.items() if name not in problem.constants}
+    return all(
+        value > 0 and (value != 1 or name in problem.money)
+        for name, value in counts.items()
+        if isinstance(value, Fraction)
+    )
 
 
 def normalised(question: str) -> str:
