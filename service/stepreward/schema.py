@@ -183,6 +183,35 @@ class ScoreResponse(Wire):
     corpus_snapshot: str
     request_id: str
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "items": [
+                        {
+                            "id": "clips",
+                            "status": "ok",
+                            "score": 0.81,
+                            "aggregates": {"min": 0.81, "prod": 0.75, "mean": 0.87, "last": 0.81},
+                            "first_error": -1,
+                            "steps": [
+                                {"score": 0.93, "stderr": None, "k_used": 1, "k_valid": 1, "forced": 0},
+                                {"score": 0.81, "stderr": None, "k_used": 1, "k_valid": 1, "forced": 0},
+                            ],
+                            "degraded": [],
+                            "usage": {"prompt_tokens": 812, "cached_tokens": 256, "generated_tokens": 2},
+                        }
+                    ],
+                    "method": "retsp",
+                    "model": "embedded",
+                    "prompt_version": "retsp-493456c7972a",
+                    "corpus_snapshot": "45e19add1e27",
+                    "request_id": "78a54dd0c07240218453872804ceb841",
+                }
+            ]
+        }
+    )
+
 
 @dataclass(frozen=True)
 class Solution:
