@@ -33,7 +33,7 @@ from stepreward.api import create_app
 from stepreward.bulk import BadRow, Outcome, Row, Summary, read_rows, score_rows
 from stepreward.cli import main
 from stepreward.client import AsyncClient, ServiceUnavailable
-from stepreward.errors import DependencyError, RequestError
+from stepreward.errors import ConfigurationError, DependencyError, RequestError
 from stepreward.schema import (
     Aggregates,
     ErrorBody,
@@ -294,7 +294,7 @@ def test_an_answer_that_is_no_score_is_an_error_of_the_tree(scripted: Scripted, 
 
 
 def test_an_address_that_is_no_url_is_an_error_of_the_tree() -> None:
-    with pytest.raises(ServiceUnavailable):
+    with pytest.raises(ConfigurationError):
         ask("127.0.0.1:8080")
 
 

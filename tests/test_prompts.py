@@ -200,6 +200,7 @@ def held(name: str, step: int) -> list[tuple[Prompt, int, int]]:
     prompts = [fitted(name, step, ROOMY)]
     while prompts[-1].questions or prompts[-1].steps:
         prompts.append(fitted(name, step, len(prompts[-1].token_ids) - 1))
+        assert len(prompts[-1].token_ids) < len(prompts[-2].token_ids)
     return [(prompt, prompt.questions, prompt.steps) for prompt in prompts]
 
 

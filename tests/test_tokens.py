@@ -180,6 +180,15 @@ def test_a_reserved_token_is_split_wherever_it_stands_and_nothing_is_lost(built,
         assert built[name].decode(built[name].untrusted(text)) == text
 
 
+def test_an_added_token_of_one_character_is_plain_text_where_the_vocabulary_can_spell_it_otherwise():
+    tokenizer = byte_level()
+    tokenizer.add_special_tokens(["☃"])
+    tokens = wrapped(tokenizer)
+    assert len(tokens.trusted("☃")) == 1
+    assert tokens.decode(tokens.untrusted("a☃")) == "a☃"
+    assert not reserved_in(tokens, [Untrusted("a☃")])
+
+
 def test_a_single_character_that_is_itself_reserved_is_refused_by_its_code_point():
     tokenizer = Tokenizer(models.WordLevel({"☃": 0, "a": 1, "?": 2}, unk_token="?"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")

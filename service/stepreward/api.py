@@ -39,7 +39,6 @@ def create_app(service: Service) -> FastAPI:
     app.middleware("http")(_counted)
     app.exception_handler(errors.StepRewardError)(_answer_error)
     app.exception_handler(HTTPException)(_answer_http_error)
-    app.exception_handler(Exception)(_answer_bug)
     app.add_api_route(
         "/score",
         _score,
@@ -93,7 +92,10 @@ async def _metrics(request: Request) -> Response:
 async def _counted(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     """Give the request its id, and count its answer under its route, never under a path that a client made up."""
     request.state.request_id = uuid.uuid4().hex
-    response = await call_next(request)
+    try:
+        response = await call_next(request)
+    except Exception as error:  # noqa: BLE001  (the handlers know every error of ours: what is left is a bug)
+        response = await _answer_bug(request, error)
     route = getattr(request.scope.get("route"), "path", "unknown")
     service: Service = request.app.state.service
     service.metrics.requests.labels(route, str(response.status_code)).inc()

@@ -1,5 +1,6 @@
 """Bytes to a checked ScoreRequest. Whatever is wrong is said in under a kilobyte, with its place, without the input."""
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -12,6 +13,7 @@ from stepreward.schema import ScoreRequest
 
 _PLACE_CHARS = 200
 _MESSAGE_CHARS = 300
+_MOST_FIELDS = 100
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,9 @@ def parse(body: bytes, limits: Limits) -> ScoreRequest:
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise MalformedBody(f"the body is not JSON: {error.msg} at character {error.pos}") from error
+        raise MalformedBody(f"the body is not JSON: {_broken(body, error)}") from error
+    # orjson keeps the last of two equal keys and says nothing; the standard library lets us look, for some more time.
+    json.loads(body, object_pairs_hook=_check_fields)
     _check_length(document, limits)
     try:
         request = ScoreRequest.model_validate(document)
@@ -53,7 +57,10 @@ async def _read(headers: Mapping[str, str], chunks: AsyncIterator[bytes], cap_by
     if headers.get("content-type", "application/json").partition(";")[0].strip().lower() != "application/json":
         raise UnsupportedEncoding("content-type: send application/json")
     too_large = BodyTooLarge(f"the body has more than {cap_bytes} bytes")
-    if int(headers.get("content-length", "0")) > cap_bytes:
+    length = headers.get("content-length", "0")
+    if not length.isdecimal():
+        raise MalformedBody("content-length: not a number")
+    if len(length) > 15 or int(length) > cap_bytes:
         raise too_large
     body = bytearray()
     async for chunk in chunks:
@@ -68,6 +75,26 @@ def _check_length(document: object, limits: Limits) -> None:
     items = cast("dict[str, object]", document).get("items") if isinstance(document, dict) else None
     if isinstance(items, list) and len(items) > limits.items:
         raise InvalidRequest(f"items: {len(items)} are more than the {limits.items} allowed")
+
+
+def _broken(body: bytes, error: orjson.JSONDecodeError) -> str:
+    """What is wrong with it and where; of bad UTF-8 orjson does not say where."""
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as undecodable:
+        return f"not UTF-8 at byte {undecodable.start}"
+    return f"{error.msg} at character {error.pos}"
+
+
+def _check_fields(pairs: list[tuple[str, object]]) -> None:
+    """No field twice; and not so many that telling of each unknown one takes seconds."""
+    if len(pairs) > _MOST_FIELDS:
+        raise InvalidRequest(f"body: an object has {len(pairs)} fields, more than any object of a request")
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            raise InvalidRequest(f"{_place((key,))}: stands twice in one object")
+        seen.add(key)
 
 
 def _check_limits(request: ScoreRequest, limits: Limits) -> None:

@@ -10,6 +10,7 @@ StepRewardError
 ├── DependencyError              a part that we call failed              5xx, retryable
 │   ├── RetrievalUnavailable     the vector store did not answer         503 retrieval_unavailable
 │   ├── WorkerUnavailable        the worker did not answer               503 worker_unavailable
+│   ├── EncoderFailed            the encoder broke                       503 encoder_failed
 │   └── WorkerAnswerInvalid      the worker's answer cannot be used      502 worker_answer_invalid
 ├── NoValidVerdict               no trajectory could be read             502 no_valid_verdict
 ├── ConfigurationError           a setting is wrong; names it            exit code 2
@@ -85,6 +86,12 @@ class RetrievalUnavailable(DependencyError):
     """The vector store did not answer, or no corpus is active in it."""
 
     code = "retrieval_unavailable"
+
+
+class EncoderFailed(DependencyError):
+    """The encoder could not encode the texts, as when its device has no memory left."""
+
+    code = "encoder_failed"
 
 
 class WorkerUnavailable(DependencyError):

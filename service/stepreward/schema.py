@@ -52,7 +52,7 @@ class RetrievalOptions(Wire):
 class Item(Wire):
     """One solution to score."""
 
-    id: str | None = Field(None, min_length=1, max_length=256, description="echoed; must be unique in the request")
+    id: Annotated[Text, Field(max_length=256)] | None = Field(None, description="echoed; must be unique in the request")
     question: Text
     steps: Annotated[list[Text], FailFast(), Field(min_length=1)]
 

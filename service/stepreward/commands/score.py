@@ -35,7 +35,7 @@ _PLACEHOLDER = [Item(question="?", steps=["?"])]
 )
 @click.option("--method", type=click.Choice(["retsp", "rprm"]), help="[default: the service's]")
 @click.option("--k", type=click.IntRange(1, 64), help="trajectories per step, for rprm  [default: the service's]")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @click.option("--aggregate", type=click.Choice(["min", "prod", "mean", "last"]), default="min", show_default=True)
 @click.option("--include", multiple=True, type=click.Choice(["references", "trajectories", "usage"]))
 @click.option("--question-key", default="question", show_default=True, help="the key that holds the question")
@@ -51,7 +51,8 @@ def command(file: Path, output: Path | None, bad_rows: Path | None, **options: A
     bad_path = bad_rows or Path("stdin.bad.jsonl" if str(file) == "-" else f"{file.name}.bad.jsonl")
     started_s = time.perf_counter()
     try:
-        total = None if str(file) == "-" else _count(file, options["limit"])
+        total = _count(file, options["limit"]) if file.is_file() else None
+        bad_path.unlink(missing_ok=True)
         with ExitStack() as stack:
             out = stack.enter_context(output.open("w", encoding="utf-8")) if output else sys.stdout
             summary = asyncio.run(_run(file, out, bad_path, total, options))

@@ -13,7 +13,7 @@ from pathlib import Path
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from stepreward.errors import ConfigurationError, ContextOverflow
+from stepreward.errors import ConfigurationError, ContextOverflow, InvalidRequest
 from stepreward.prompts.tokens import Holes, PromptTokenizer, Segment
 from stepreward.schema import LabelledSolution, Prompt, ReferenceQuestion, References, ReferenceStep, Solution
 
@@ -43,10 +43,12 @@ class StepTemplate:
         self.sha256 = hashlib.sha256(text.encode()).hexdigest()
         self._tokenizer = tokenizer
         try:
-            chat = tokenizer.chat(parts["system"].strip(), "\ue000user\ue001")
-            self._before, self._after = chat.split("\ue000user\ue001")
+            around = tokenizer.chat(parts["system"].strip(), "\ue000user\ue001").split("\ue000user\ue001")
+            if len(around) != 2:
+                raise ConfigurationError("STEPREWARD_MODEL: its chat template does not hold the user's text just once")
+            self._before, self._after = around
             self._user = environment.from_string(parts["user"].strip("\n"))
-            self._render(_PROBE, 0, Chosen((), ()))
+            self._render(_PROBE, 1, _PROBE_REFERENCES)
         except TemplateError as error:
             raise ConfigurationError(f"template: {error}") from error
 
@@ -62,7 +64,10 @@ class StepTemplate:
         """The prompt for step `index`: whole, or with references dropped, the step's own first and the last first."""
         questions, steps = references.questions, references.steps[index]
         while True:
-            token_ids = self._tokenizer.encode(self._render(solution, index, Chosen(questions, steps)))
+            try:
+                token_ids = self._tokenizer.encode(self._render(solution, index, Chosen(questions, steps)))
+            except InvalidRequest as error:
+                raise InvalidRequest(f"steps[{index}]: in its prompt, {error.message}") from error
             if len(token_ids) <= room_tokens:
                 return Prompt(token_ids, len(questions), len(steps))
             if steps:
@@ -103,4 +108,8 @@ def _graded(solution: LabelledSolution, holes: Holes) -> dict[str, object]:
     }
 
 
-_PROBE = Solution("Is this template whole?", ("Then it renders.",))
+# Rendered once at start, so that a placeholder nobody fills is found in every branch and loop.
+_PROBE = LabelledSolution("Is this template whole?", ("It is parsed.", "It renders."), (True, None), "probe")
+_PROBE_REFERENCES = Chosen(
+    (ReferenceQuestion("probe", _PROBE, 1.0, ""),), (ReferenceStep("probe", "probe", "It is.", True, 1.0, "probe", ""),)
+)

@@ -59,7 +59,8 @@ class Holes:
 
 
 class PromptTokenizer:
-    """The worker's tokenizer, twice: with its added tokens for trusted text, without for untrusted text.
+    """The worker's tokenizer, twice: with its added tokens for trusted text, without any for untrusted text: the same
+    vocabulary, merges and normaliser, but no added token is looked for.
 
     Texts are encoded once: a question stands in the prompts of all its steps, a template in all prompts.
     """
@@ -69,8 +70,11 @@ class PromptTokenizer:
         if not getattr(tokenizer, "is_fast", False):
             raise ConfigurationError("STEPREWARD_MODEL: its tokenizer has no fast form (tokenizer.json)")
         self._tokenizer = tokenizer
-        self._trusted: FastTokenizer = tokenizer.backend_tokenizer
-        self._plain = _without_added_tokens(self._trusted)
+        state = json.loads(tokenizer.backend_tokenizer.to_str())
+        # Lengths from the model's training must not cut or fill a text here.
+        state |= {"truncation": None, "padding": None}
+        self._trusted = FastTokenizer.from_str(json.dumps(state))
+        self._plain = FastTokenizer.from_str(json.dumps(state | {"added_tokens": [], "post_processor": None}))
         self.reserved = frozenset(self._trusted.get_added_tokens_decoder())
         self.trusted = lru_cache(cache_entries)(self._encode_trusted)
         self.untrusted = lru_cache(cache_entries)(self._encode_untrusted)
@@ -105,16 +109,19 @@ class PromptTokenizer:
     def chat(self, system: str, user: str) -> str:
         """The model's own chat format around two texts, up to where the assistant begins.
 
-        A model without a chat template gets the texts alone; one without a system role gets both in one turn.
+        A model without a chat template gets the texts alone; one without a system role, whether it refuses it or
+        leaves it out, gets both in one turn.
         """
         if not self._tokenizer.chat_template:
             return f"{system}\n\n{user}\n"
-        turns = [{"role": "system", "content": system}, {"role": "user", "content": user}]
         try:
-            return str(self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+            chat = self._apply([{"role": "system", "content": system}, {"role": "user", "content": user}])
         except TemplateError:
-            one = [{"role": "user", "content": f"{system}\n\n{user}"}]
-            return str(self._tokenizer.apply_chat_template(one, tokenize=False, add_generation_prompt=True))
+            chat = ""
+        return chat if system in chat else self._apply([{"role": "user", "content": f"{system}\n\n{user}"}])
+
+    def _apply(self, turns: list[dict[str, str]]) -> str:
+        return str(self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
 
     def _encode_trusted(self, text: str) -> tuple[int, ...]:
         return tuple(self._trusted.encode(text, add_special_tokens=False).ids)
@@ -129,11 +136,3 @@ class PromptTokenizer:
             middle = (start + end) // 2
             return self._encode_untrusted(text[:middle]) + self._encode_untrusted(text[middle:])
         return tuple(encoding.ids)
-
-
-def _without_added_tokens(tokenizer: FastTokenizer) -> FastTokenizer:
-    """The same vocabulary, merges and normaliser, but no added token is looked for in the text."""
-    state = json.loads(tokenizer.to_str())
-    state["added_tokens"] = []
-    state["post_processor"] = None
-    return FastTokenizer.from_str(json.dumps(state))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stepreward.errors import ConfigurationError
+from stepreward.errors import ConfigurationError, EncoderFailed
 
 Vectors = npt.NDArray[np.float32]
 
@@ -45,7 +45,7 @@ class Encoder:
         return cls(model, encoder_name(name), batch_size)
 
     async def encode(self, texts: Sequence[str]) -> Vectors:
-        """(n, dimensions) float32, rows of length 1, in the order of `texts`."""
+        """(n, dimensions) float32, rows of length 1, in the order of `texts`. Raises EncoderFailed."""
         return await asyncio.get_running_loop().run_in_executor(
             self._thread, self._encode, list(dict.fromkeys(texts)), texts
         )
@@ -55,9 +55,12 @@ class Encoder:
 
     def _encode(self, unique: list[str], texts: Sequence[str]) -> Vectors:
         # The model sorts by length itself, so that short texts are not padded to long ones.
-        vectors = self._model.encode(
-            unique, batch_size=self._batch_size, convert_to_numpy=True, show_progress_bar=False
-        ).astype(np.float32)
+        try:
+            vectors = self._model.encode(
+                unique, batch_size=self._batch_size, convert_to_numpy=True, show_progress_bar=False
+            ).astype(np.float32)
+        except RuntimeError as error:
+            raise EncoderFailed(f"the encoder failed: {str(error).splitlines()[0][:200]}") from error
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         row = {text: position for position, text in enumerate(unique)}
         return np.asarray(vectors[[row[text] for text in texts]], dtype=np.float32)

@@ -99,7 +99,9 @@ class Retriever:
         if not options.steps:
             return [((),) * len(solution.steps) for solution in solutions]
         within = [
-            [hit.id for hit in hits] for solution, hits in zip(solutions, near, strict=True) for _ in solution.steps
+            [hit.id for hit in hits[: self._pool_questions]]
+            for solution, hits in zip(solutions, near, strict=True)
+            for _ in solution.steps
         ]
         found = iter(await self._store.nearest_steps(snapshot, vectors, within, options.steps, options.min_similarity))
         return [tuple(tuple(_step(hit) for hit in next(found)) for _ in solution.steps) for solution in solutions]

@@ -10,9 +10,11 @@ import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from json import JSONDecodeError
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from qdrant_client import AsyncQdrantClient, models
+from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ApiException
 
 from stepreward.errors import RetrievalUnavailable
@@ -193,7 +195,7 @@ class Store:
 async def _translated() -> AsyncIterator[None]:
     try:
         yield
-    except ApiException as error:
+    except (ApiException, QdrantException, JSONDecodeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise RetrievalUnavailable(f"the vector store did not answer: {reason[:200]}") from error
 
