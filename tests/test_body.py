@@ -347,6 +347,14 @@ def test_deep_nesting_is_refused(opening, depth):
     refusal(opening * depth, MalformedBody)
 
 
+@pytest.mark.parametrize("depth", [1, 10, 100, 500, 900, 950, 1000, 1020, 1023, 1024, 1025, 5000])
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_nesting_that_is_closed_is_refused_at_any_depth(opening, closing, depth):
+    with pytest.raises((InvalidRequest, MalformedBody)) as caught:
+        parse(b'{"items":' + opening * depth + b"1" + closing * depth + b"}", WIDE)
+    message_of(caught.value)
+
+
 def test_deep_nesting_that_is_closed_is_refused():
     refusal(b'{"items":' + b"[" * 100_000 + b"]" * 100_000 + b"}", MalformedBody)
 

@@ -19,12 +19,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from conftest import DATA_DIR
 from stepreward.schema import References, ScoreResponse, Solution, TokenCount
 
 pytestmark = pytest.mark.live
 
 ROOT = Path(__file__).parents[1]
-DATA_DIR = ROOT / ".stepreward" / "test"
 PROCESSBENCH = ROOT.parent / "shared" / "data" / "processbench" / "gsm8k.jsonl.gz"
 CLIPS = {
     "id": "clips",
@@ -70,15 +70,15 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="module")
-def reference_model(service: Running) -> tuple[object, object]:
+def reference_model(embedded_model: Path) -> tuple[object, object]:
     """The same weights in transformers, and the service's own tokenizer: an independent way to the same numbers."""
     import torch
     from transformers import AutoModelForCausalLM
 
     from stepreward.prompts.tokens import PromptTokenizer
 
-    path = DATA_DIR / "models" / "smollm2-135m-instruct"
-    return AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32), PromptTokenizer.load(str(path))
+    model = AutoModelForCausalLM.from_pretrained(embedded_model, dtype=torch.float32)
+    return model, PromptTokenizer.load(str(embedded_model))
 
 
 def test_all_parts_say_that_they_are_ready(service: Running) -> None:

@@ -367,6 +367,8 @@ def test_a_template_without_its_two_parts_in_order_is_refused(text):
         ("{% for step in previous_steps %}{{ steq }}{% endfor %}{{ step }}", "steq"),
         ("{% for reference in reference_steps %}{{ reference.txet }}{% endfor %}{{ step }}", "txet"),
         ("{% for reference in reference_questions %}{{ reference.label }}{% endfor %}{{ step }}", "label"),
+        ("{% for step in previous_steps %}{% else %}{{ fisrt }}{% endfor %}{{ step }}", "fisrt"),
+        ("{% if not reference_questions %}{{ noen }}{% endif %}{{ step }}", "noen"),
     ],
 )
 def test_an_unknown_placeholder_is_refused_at_once_and_named(user, named):

@@ -11,7 +11,6 @@ from transformers import PreTrainedTokenizerFast
 
 from stepreward.errors import ConfigurationError, InvalidRequest
 from stepreward.prompts.tokens import Holes, PromptTokenizer, Segment, Untrusted
-from stepreward.settings import Settings
 
 SPECIAL = ("<s>", "<|im_start|>", "<|im_end|>")
 NOT_FLAGGED = ("<tool>", "[INST]")
@@ -90,11 +89,8 @@ def built() -> dict[str, PromptTokenizer]:
 
 
 @pytest.fixture(scope="session")
-def smollm2() -> PromptTokenizer:
-    path = Settings().model_path
-    if not Path(path).is_dir():
-        pytest.skip(f"the embedded model is not prepared: no {path}")
-    return PromptTokenizer.load(path)
+def smollm2(embedded_model: Path) -> PromptTokenizer:
+    return PromptTokenizer.load(str(embedded_model))
 
 
 @pytest.fixture(scope="session", params=[*LOSSLESS, *LOSSY, REAL])

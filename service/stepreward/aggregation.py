@@ -42,7 +42,9 @@ def aggregates(scores: Sequence[float | None]) -> Aggregates:
     known = [score for score in scores if score is not None]
     if not known or len(known) < len(scores):
         return Aggregates(min=None, prod=None, mean=None, last=None)
-    return Aggregates(min=min(known), prod=math.prod(known), mean=statistics.fmean(known), last=known[-1])
+    # The mean of equal numbers can come out a rounding below them.
+    mean = min(max(statistics.fmean(known), min(known)), max(known))
+    return Aggregates(min=min(known), prod=math.prod(known), mean=mean, last=known[-1])
 
 
 def first_error(scores: Sequence[float | None]) -> int | None:

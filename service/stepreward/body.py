@@ -1,5 +1,6 @@
 """Bytes to a checked ScoreRequest. Whatever is wrong is said in under a kilobyte, with its place, without the input."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from stepreward.schema import ScoreRequest
 _PLACE_CHARS = 200
 _MESSAGE_CHARS = 300
 _MOST_FIELDS = 100
+# Half a second goes into 17 MB; what is larger than this is parsed beside the event loop.
+_LARGE_BYTES = 2**18
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,10 @@ class Limits:
 
 async def read_request(headers: Mapping[str, str], chunks: AsyncIterator[bytes], limits: Limits) -> ScoreRequest:
     """Raises UnsupportedEncoding, BodyTooLarge, MalformedBody, InvalidRequest."""
-    return parse(await _read(headers, chunks, limits.body_bytes), limits)
+    body = await _read(headers, chunks, limits.body_bytes)
+    if len(body) < _LARGE_BYTES:
+        return parse(body, limits)
+    return await asyncio.to_thread(parse, body, limits)
 
 
 def parse(body: bytes, limits: Limits) -> ScoreRequest:
@@ -38,7 +44,10 @@ def parse(body: bytes, limits: Limits) -> ScoreRequest:
     except orjson.JSONDecodeError as error:
         raise MalformedBody(f"the body is not JSON: {_broken(body, error)}") from error
     # orjson keeps the last of two equal keys and says nothing; the standard library lets us look, for some more time.
-    json.loads(body, object_pairs_hook=_check_fields)
+    try:
+        json.loads(body, object_pairs_hook=_check_fields)
+    except RecursionError:
+        raise MalformedBody("the body is not JSON of this form: nested too deep") from None
     _check_length(document, limits)
     try:
         request = ScoreRequest.model_validate(document)

@@ -20,11 +20,15 @@ Include = Literal["references", "trajectories", "usage"]
 _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
+# White space, and what shows nothing: zero-width characters, fillers, the empty Braille cell.
+_BLANK = re.compile("[\\s\u00ad\u115f\u1160\u200b-\u200d\u2060\u2800\u3164\ufeff\uffa0]*")
+
+
 def _readable(text: str) -> str:
     """Refuse text without content or with characters that hide what it says. Never changes the text."""
     if found := _UNREADABLE.search(text):
         raise ValueError(f"character U+{ord(found[0]):04X} at position {found.start()} is not allowed")
-    if not text.strip():
+    if _BLANK.fullmatch(text):
         raise ValueError("must not be blank")
     return text
 

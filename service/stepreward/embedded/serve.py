@@ -87,6 +87,8 @@ class _Parts:
         # Of the eight seconds in which everything stops, the gateway, which is told first, has its share to drain.
         self._env = {f"{ENV_PREFIX}DRAIN_TIMEOUT_S": "2", **settings.as_env()}
         self._worker_begun = asyncio.Event()
+        if device == "cpu":
+            self._env["OMP_WAIT_POLICY"] = "PASSIVE"  # see worker_env: the encoder shares the cores with the worker
         if settings.model == EMBEDDED and settings.encoder_model == EMBEDDED:
             self._env["HF_HUB_OFFLINE"] = "1"
 

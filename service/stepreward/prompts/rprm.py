@@ -47,8 +47,7 @@ class RPRM:
 
         `generated` ends with the marker (it is the stop string), with an end-of-turn token, or with the budget.
         """
-        while generated and generated[-1] in self._tokenizer.reserved:
-            generated = generated[:-1]
+        generated = self._without_end(generated)
         text = self._tokenizer.decode(generated)
         start = text.find(MARKER)
         if start < 0:
@@ -62,4 +61,9 @@ class RPRM:
 
     def text(self, generated: Sequence[int]) -> str:
         """The analysis as text, without what ends a turn."""
-        return self._tokenizer.decode([token for token in generated if token not in self._tokenizer.reserved])
+        return self._tokenizer.decode(self._without_end(generated))
+
+    def _without_end(self, generated: Sequence[int]) -> Sequence[int]:
+        while generated and generated[-1] in self._tokenizer.reserved:
+            generated = generated[:-1]
+        return generated

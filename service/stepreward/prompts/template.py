@@ -1,6 +1,7 @@
 """One template file: a system part and a user part, rendered with untrusted text kept apart.
 
-The file holds two parts, each under a line of its own, `[[system]]` and `[[user]]`, in Jinja with these names:
+The file holds two parts, each under a line of its own, `[[system]]` and `[[user]]`. The first is plain text; the
+second is Jinja with these names:
 `question`, `previous_steps`, `number` (1-based), `step`, `reference_questions` (each `question`, and `steps` with
 `text` and `grade`, "+", "-" or "" where nobody graded it) and `reference_steps` (`text`, `grade`).
 """
@@ -48,8 +49,9 @@ class StepTemplate:
                 raise ConfigurationError("STEPREWARD_MODEL: its chat template does not hold the user's text just once")
             self._before, self._after = around
             self._user = environment.from_string(parts["user"].strip("\n"))
+            self._render(_PROBE, 0, Chosen((), ()))
             self._render(_PROBE, 1, _PROBE_REFERENCES)
-        except TemplateError as error:
+        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise ConfigurationError(f"template: {error}") from error
 
     @classmethod
@@ -108,7 +110,7 @@ def _graded(solution: LabelledSolution, holes: Holes) -> dict[str, object]:
     }
 
 
-# Rendered once at start, so that a placeholder nobody fills is found in every branch and loop.
+# Rendered at start, bare and with references, so that a placeholder nobody fills is found in every branch and loop.
 _PROBE = LabelledSolution("Is this template whole?", ("It is parsed.", "It renders."), (True, None), "probe")
 _PROBE_REFERENCES = Chosen(
     (ReferenceQuestion("probe", _PROBE, 1.0, ""),), (ReferenceStep("probe", "probe", "It is.", True, 1.0, "probe", ""),)

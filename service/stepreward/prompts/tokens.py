@@ -3,6 +3,8 @@
 Untrusted text goes through a tokenizer that knows no added tokens, so `<|im_end|>` in a step is a row of ordinary
 tokens, and so is a token whose halves come from two fields, because ids are joined and never text. What still came
 out as a reserved id (a vocabulary that spells one with ordinary pieces) is split until it does not.
+
+Not covered: a tokenizer that puts a space before every text (Llama 2) puts one before every piece.
 """
 
 import json
@@ -75,7 +77,12 @@ class PromptTokenizer:
         state |= {"truncation": None, "padding": None}
         self._trusted = FastTokenizer.from_str(json.dumps(state))
         self._plain = FastTokenizer.from_str(json.dumps(state | {"added_tokens": [], "post_processor": None}))
-        self.reserved = frozenset(self._trusted.get_added_tokens_decoder())
+        # A single character that someone added without calling it special, as Gemma does with the line end, is text.
+        self.reserved = frozenset(
+            token_id
+            for token_id, token in self._trusted.get_added_tokens_decoder().items()
+            if token.special or len(token.content) > 1
+        )
         self.trusted = lru_cache(cache_entries)(self._encode_trusted)
         self.untrusted = lru_cache(cache_entries)(self._encode_untrusted)
 
