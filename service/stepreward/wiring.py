@@ -20,7 +20,7 @@ from stepreward.prompts.tokens import PromptTokenizer
 from stepreward.retrieval.encoder import Encoder, embedded_encoder_path
 from stepreward.retrieval.search import Retriever, SearchOptions
 from stepreward.retrieval.store import Store
-from stepreward.schema import Item, Method, ScoreRequest, TrajectoryOptions
+from stepreward.schema import Item, Method, ScoreRequest, TokenCount
 from stepreward.settings import EMBEDDED, Settings
 from stepreward.worker.client import WorkerClient
 from stepreward.worker.sampling import Judge, RetSPJudge, RPRMJudge, sampling_options
@@ -76,7 +76,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
         retriever = Retriever(encoder, store, settings.retrieval_pool_questions, metrics)
         judges = _judges(settings, tokenizer, worker, card.max_model_len)
         pipeline = Pipeline(retriever, judges, card.id, _defaults(settings), metrics)
-        await _warm_up(pipeline)
+        await _warm_up(pipeline, worker, tokenizer)
         yield Service(
             pipeline=pipeline,
             limits=_limits(settings),
@@ -117,13 +117,12 @@ def _limits(settings: Settings) -> Limits:
     return Limits(settings.max_body_bytes, settings.max_items, settings.max_steps, settings.max_text_chars)
 
 
-async def _warm_up(pipeline: Pipeline) -> None:
-    """One score by each method through every part: the engine's first batches cost seconds that no client shall see."""
+async def _warm_up(pipeline: Pipeline, worker: WorkerClient, tokenizer: PromptTokenizer) -> None:
+    """One score through every part, and two sampled tokens: what the first request of a kind costs, no client pays."""
     item = Item(id="warm-up", question="What is 2 + 3?", steps=["2 + 3 = 5."])
-    methods: tuple[Method, ...] = ("retsp", "rprm")
-    for method in methods:
-        trajectories = TrajectoryOptions(k=1 if method == "rprm" else None)
-        await pipeline.score(ScoreRequest(items=[item], method=method, trajectories=trajectories), "warm-up")
+    await pipeline.score(ScoreRequest(items=[item], method="retsp"), "warm-up")
+    options = sampling_options(max_tokens=2, temperature=1, top_p=0.95)
+    await worker.sample(tokenizer.trusted(item.question), k=1, seed=0, options=options, spent=TokenCount())
 
 
 async def _state(asked: Awaitable[object]) -> str:
