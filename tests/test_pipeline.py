@@ -245,7 +245,7 @@ def test_rprm_takes_no_references_unless_asked() -> None:
     assert without.references == []
     assert not any("Similar question" in text for text in prompt_texts(silent))
     assert [reference.step_id for reference in with_one.references] == [None]
-    assert all("Similar question: Ann4" in text for text in prompt_texts(asked))
+    assert all("Similar question 1" in text and ": Ann4" in text for text in prompt_texts(asked))
 
 
 def test_the_least_similarity_asked_for_is_used() -> None:
