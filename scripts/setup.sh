@@ -48,6 +48,19 @@ check_machine() {
   command -v "${PYTHON:-python3}" >/dev/null || fail "needs Python 3.11 or later; ${PYTHON:-python3} is not on PATH"
 }
 
+# vLLM's CPU build links against libnuma, which no wheel carries and a small Linux lacks.
+check_libnuma() {
+  if "${PYTHON:-python3}" -c 'import ctypes; ctypes.CDLL("libnuma.so.1")' 2>/dev/null; then return; fi
+  if [[ $EUID != 0 ]] || ! command -v apt-get >/dev/null; then
+    fail "the CPU worker needs libnuma.so.1; install it first (Debian, Ubuntu: apt-get install libnuma1)"
+  fi
+  step "libnuma1" bring_libnuma
+}
+
+bring_libnuma() {
+  apt-get update -qq && apt-get install -y -qq --no-install-recommends libnuma1 >/dev/null
+}
+
 new_enough() {
   local version
   version=$("$1" --version 2>/dev/null | awk '{ print $2 }') || return 1
@@ -137,6 +150,7 @@ install() {
   PYTHON_CHOICE=()
   if [[ -n ${PYTHON:-} ]]; then PYTHON_CHOICE=(--python "$PYTHON"); fi
   check_machine
+  if [[ $DEVICE == cpu ]]; then check_libnuma; fi
   find_uv
   rm -f .venv/.setup-*
   remove_other_device

@@ -202,3 +202,11 @@ def test_cuda_without_a_gpu_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as excinfo:
         preflight.find_device("cuda", tmp_path, NOT_INSTALLED)
     assert "STEPREWARD_DEVICE" in refusal(excinfo)
+
+
+def test_a_library_that_no_wheel_brings_is_named_with_its_package() -> None:
+    preflight.check_shared_library("libc.so.6", "libc6")
+    with pytest.raises(ConfigurationError) as excinfo:
+        preflight.check_shared_library("libnosuch.so.1", "libnosuch1")
+    assert "libnosuch.so.1" in refusal(excinfo)
+    assert "apt-get install libnosuch1" in refusal(excinfo)

@@ -4,6 +4,7 @@ Every check takes what it judges as its argument. Not covered: limits of nested 
 the model that is named can be had.
 """
 
+import ctypes
 import errno
 import shutil
 import socket
@@ -119,6 +120,16 @@ def check_cpu(flags: frozenset[str]) -> None:
             f"this processor lacks {', '.join(sorted(missing))}, which the CPU worker needs; "
             f"set {ENV_PREFIX}WORKER_URL to a worker elsewhere, or {ENV_PREFIX}DEVICE=cuda where there is a GPU"
         )
+
+
+def check_shared_library(name: str, package: str) -> None:
+    """Whether the loader finds a library that no wheel brings; `package` is Debian's and Ubuntu's name for it."""
+    try:
+        ctypes.CDLL(name)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the CPU worker needs {name}, which is not installed (Debian, Ubuntu: apt-get install {package})"
+        ) from error
 
 
 def available_memory_bytes(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) -> int:

@@ -59,6 +59,7 @@ def _check_worker(settings: Settings, device: Device) -> None:
     preflight.check_worker_build(device, installed)
     if device == "cpu":
         preflight.check_cpu(preflight.cpu_flags(Path("/proc/cpuinfo").read_text(encoding="utf-8")))
+        preflight.check_shared_library("libnuma.so.1", "libnuma1")
         needed_bytes = _MEMORY_BYTES + settings.worker_kv_cache_gib * preflight.GIB
         preflight.check_memory(preflight.available_memory_bytes(), needed_bytes)
 
