@@ -51,14 +51,17 @@ check_machine() {
 # vLLM's CPU build links against libnuma, which no wheel carries and a small Linux lacks.
 check_libnuma() {
   if "${PYTHON:-python3}" -c 'import ctypes; ctypes.CDLL("libnuma.so.1")' 2>/dev/null; then return; fi
-  if [[ $EUID != 0 ]] || ! command -v apt-get >/dev/null; then
-    fail "the CPU worker needs libnuma.so.1; install it first (Debian, Ubuntu: apt-get install libnuma1)"
-  fi
-  step "libnuma1" bring_libnuma
+  may_apt || fail "the CPU worker needs libnuma.so.1; install it first (Debian, Ubuntu: apt-get install libnuma1)"
+  step "libnuma1" apt_install libnuma1
 }
 
-bring_libnuma() {
-  apt-get update -qq && apt-get install -y -qq --no-install-recommends libnuma1 >/dev/null
+# As root of a Debian or Ubuntu, which is what a container is, what is missing is installed; elsewhere it is named.
+may_apt() {
+  [[ $EUID == 0 ]] && command -v apt-get >/dev/null
+}
+
+apt_install() {
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
 new_enough() {
@@ -72,11 +75,17 @@ find_uv() {
   for UV in "$(command -v uv || true)" .tools/venv/bin/uv .tools/pip/bin/uv; do
     if [[ -n $UV ]] && new_enough "$UV"; then return; fi
   done
+  if ! can_bring_uv && may_apt; then step "python3-venv" apt_install python3-venv; fi
+  can_bring_uv || fail "this Python has neither venv nor pip to bring uv with (Debian: apt-get install python3-venv)"
   step "uv $UV_VERSION" bring_uv
   for UV in .tools/venv/bin/uv .tools/pip/bin/uv; do
     if new_enough "$UV"; then return; fi
   done
-  fail "uv cannot be installed: this Python has neither venv nor pip (Debian: apt-get install python3-venv)"
+  fail "the uv that was installed does not run"
+}
+
+can_bring_uv() {
+  "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null || "${PYTHON:-python3}" -m pip --version >/dev/null 2>&1
 }
 
 bring_uv() {
