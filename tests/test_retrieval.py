@@ -21,7 +21,7 @@ from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.http.exceptions import ApiException
 
 from stepreward.corpus.build import Corpus, build_snapshot, content_sha256, read_corpus, snapshot_id
-from stepreward.corpus.readers import BadRow, read_plain
+from stepreward.corpus.readers import BadRow, read_solutions
 from stepreward.errors import ConfigurationError, DimensionMismatch, RetrievalUnavailable
 from stepreward.metrics import Metrics
 from stepreward.retrieval.encoder import Encoder, Vectors, encoder_name
@@ -584,7 +584,7 @@ def test_a_gzipped_file_reads_as_the_plain_one(tmp_path) -> None:
 
 
 def test_keys_that_say_more_about_a_row_are_passed_over(tmp_path) -> None:
-    [solution] = read_plain(write_rows(tmp_path / "rows.jsonl", [row(1, id="a", answer="4", error=None)]))
+    [solution] = read_solutions(write_rows(tmp_path / "rows.jsonl", [row(1, id="a", answer="4", error=None)]))
     assert solution == corpus_of([ROWS[1]]).solutions[0]
 
 
@@ -618,7 +618,7 @@ def test_a_bad_row_is_named_with_its_line_and_the_rows_around_it_are_kept(tmp_pa
 def test_bad_utf8_is_a_bad_row(tmp_path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b'{"question": "\xff"}\n' + json.dumps(ROWS[0]).encode())
-    bad, good = read_plain(path)
+    bad, good = read_solutions(path)
     assert isinstance(bad, BadRow)
     assert bad.line == 1
     assert isinstance(good, LabelledSolution)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stepreward.corpus.readers import BadRow, read_plain
+from stepreward.corpus.readers import BadRow, Format, HubDataset, read_solutions
 from stepreward.errors import ConfigurationError
 from stepreward.retrieval.encoder import Encoder, Vectors
 from stepreward.retrieval.pca import PCA
@@ -33,15 +33,15 @@ class Corpus:
     bad_rows: Sequence[BadRow]
 
 
-def read_corpus(path: Path) -> Corpus:
-    """Raises ConfigurationError for a file that cannot be read or holds no solution."""
+def read_corpus(source: Path | HubDataset, form: Format = "plain") -> Corpus:
+    """Raises ConfigurationError for a source that cannot be read or holds no solution."""
     try:
-        rows = list(read_plain(path))
+        rows = list(read_solutions(source, form))
     except OSError as error:
-        raise ConfigurationError(f"corpus {path}: {error}") from error
+        raise ConfigurationError(f"corpus {source}: {error}") from error
     solutions = list(dict.fromkeys(row for row in rows if isinstance(row, LabelledSolution)))
     if not solutions:
-        raise ConfigurationError(f"corpus {path}: no usable row")
+        raise ConfigurationError(f"corpus {source}: no usable row")
     digest = hashlib.sha256()
     for solution in solutions:
         digest.update(content_sha256(solution).encode())

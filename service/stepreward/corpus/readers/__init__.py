@@ -1,0 +1,61 @@
+"""Labelled solutions from published data sets and from plain files, one row at a time.
+
+    Path | HubDataset → rows.py, hub.py (rows as they stand) → plain.py, prm800k.py, … (solutions)
+
+A row is used whole or not at all: what is wrong with it comes out in its place as a BadRow. Nothing is held but the
+row at hand and, for Parquet, a batch of it. Solutions that stand twice come out twice; `build` tells them apart.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, get_args
+
+from pydantic import ValidationError
+
+from stepreward.corpus.readers.hub import HubDataset, hub_rows
+from stepreward.corpus.readers.math_shepherd import MathShepherdRow
+from stepreward.corpus.readers.plain import PlainRow
+from stepreward.corpus.readers.prm800k import PRM800KRow
+from stepreward.corpus.readers.prmbench import PRMBenchRow
+from stepreward.corpus.readers.processbench import ProcessBenchRow
+from stepreward.corpus.readers.rows import BadRow, Row, decode_cells, file_rows
+from stepreward.schema import LabelledSolution
+
+__all__ = ["FORMATS", "BadRow", "Format", "HubDataset", "LabelledSolution", "read_solutions"]
+
+Format = Literal["plain", "prm800k", "math-shepherd", "prmbench", "processbench"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+_PublishedRow = PlainRow | PRM800KRow | MathShepherdRow | PRMBenchRow | ProcessBenchRow
+_ROWS: dict[Format, type[_PublishedRow]] = {
+    "plain": PlainRow,
+    "prm800k": PRM800KRow,
+    "math-shepherd": MathShepherdRow,
+    "prmbench": PRMBenchRow,
+    "processbench": ProcessBenchRow,
+}
+
+
+def read_solutions(source: Path | HubDataset, form: Format = "plain") -> Iterator[LabelledSolution | BadRow]:
+    """Every row in order, as its solutions or as what is wrong with it; blank lines are passed over.
+
+    Raises OSError for a file that cannot be read, also midway; ConfigurationError for a missing library and a hub
+    that gives nothing.
+    """
+    rows = hub_rows(source) if isinstance(source, HubDataset) else file_rows(source)
+    for row in rows:
+        if isinstance(row, BadRow):
+            yield row
+        else:
+            yield from _solutions(row, _ROWS[form])
+
+
+def _solutions(row: Row, published: type[_PublishedRow]) -> list[LabelledSolution] | list[BadRow]:
+    try:
+        return published.model_validate(decode_cells(row.value, published.JSON_COLUMNS, row.text_cells)).solutions()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        return [BadRow(row.line, f"{place}: {first['msg']}" if place else first["msg"])]
+    except ValueError as error:
+        return [BadRow(row.line, str(error))]
