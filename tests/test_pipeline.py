@@ -85,7 +85,7 @@ async def service(
             pipeline=Pipeline(retriever, judges, worker.model, Defaults("retsp", 3, SEARCH), metrics),
             limits=LIMITS,
             metrics=metrics,
-            probes={"store": searched.active, "encoder": lambda: encoder.encode(["ready?"]), "worker": client.connect},
+            probes={"store": searched.active, "encoder": encoder.probe, "worker": client.connect},
         )
     encoder.close()
     if store is not None:

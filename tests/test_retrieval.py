@@ -287,7 +287,7 @@ def test_no_references_wanted_encodes_nothing() -> None:
     model = BagOfWords()
     [found] = search([target(1)], questions=0, steps=0, model=model)
     assert found == References((), ((), (), ()))
-    assert not any(ROWS[1]["question"] in batch for batch in model.batches[1:])
+    assert sum(ROWS[1]["question"] in batch for batch in model.batches) == 1  # by the ingest
 
 
 def test_steps_are_found_without_reference_questions() -> None:
@@ -715,7 +715,7 @@ def test_rows_come_in_the_order_of_the_texts_with_duplicates_encoded_once() -> N
     vectors = encode(bag_encoder(model), texts)
     alone = np.concatenate([encode(bag_encoder(), [text]) for text in texts])
     assert vectors == pytest.approx(alone, abs=1e-6)
-    assert model.batches == [["b a", "a", "c c c c"]]
+    assert model.batches == [["a", "b a", "c c c c"]]
 
 
 def test_encoded_rows_are_float32_of_length_one() -> None:

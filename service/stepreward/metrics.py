@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 Stage = Literal["parse", "encode", "retrieve", "render", "judge", "aggregate"]
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+_TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -41,6 +42,18 @@ class Metrics:
         )
         self.verdicts = Counter(
             "stepreward_verdicts_total", "Verdicts: read, forced or unread", ["kind"], registry=self.registry
+        )
+        self.encoder_texts = Counter(
+            "stepreward_encoder_texts_total",
+            "Texts by where their vector came from: computed by the model, or found in the cache",
+            ["source"],
+            registry=self.registry,
+        )
+        self.encoder_pass_texts = Histogram(
+            "stepreward_encoder_pass_texts",
+            "Texts in one pass through the encoder, from all requests that waited",
+            buckets=_TEXTS,
+            registry=self.registry,
         )
         self.in_flight = Gauge(
             "stepreward_requests_in_flight", "Scoring requests being worked on", registry=self.registry

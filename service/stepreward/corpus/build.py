@@ -96,7 +96,7 @@ def _texts(solutions: Sequence[LabelledSolution]) -> list[str]:
 async def _encode(texts: Sequence[str], encoder: Encoder, progress: Progress) -> Vectors:
     parts = []
     for start in range(0, len(texts), _TEXTS_PER_BATCH):
-        parts.append(await encoder.encode(texts[start : start + _TEXTS_PER_BATCH]))
+        parts.append(await encoder.encode(texts[start : start + _TEXTS_PER_BATCH], remember=False))
         progress(min(start + _TEXTS_PER_BATCH, len(texts)), len(texts))
     return np.concatenate(parts)
 
