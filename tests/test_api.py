@@ -198,7 +198,7 @@ REFUSED_BODIES: dict[str, tuple[object, int, str, str]] = {
     "items of another type": ({"items": {"a": 1}}, 422, "invalid_request", "items"),
     "unknown field": ({**ONE, "temperature": 1}, 422, "invalid_request", "temperature"),
     "unknown field of an item": (_one(response="a"), 422, "invalid_request", "items[0].response"),
-    "unknown field of retrieval": ({**ONE, "retrieval": {"exclude_duplicates": True}}, 422, "invalid_request", "retr"),
+    "unknown field of retrieval": ({**ONE, "retrieval": {"reranker": "lexical"}}, 422, "invalid_request", "retr"),
     "field of a later issue: until": ({**ONE, "until": "first_error"}, 422, "invalid_request", "until"),
     "field of a later issue: deadline": ({**ONE, "deadline_ms": 3}, 422, "invalid_request", "deadline_ms"),
     "field of a later issue: priority": ({**ONE, "priority": "bulk"}, 422, "invalid_request", "priority"),

@@ -23,7 +23,8 @@ from stepreward.errors import (
     WorkerUnavailable,
 )
 from stepreward.metrics import Metrics
-from stepreward.pipeline import Defaults, Pipeline
+from stepreward.pipeline import Pipeline
+from stepreward.plan import Defaults
 from stepreward.prompts.retsp import RetSP
 from stepreward.prompts.rprm import RPRM
 from stepreward.prompts.template import StepTemplate
@@ -254,6 +255,27 @@ def test_the_least_similarity_asked_for_is_used() -> None:
     [loose] = score(ScriptedWorker(), far, retrieval={"min_similarity": -1.0}, include=["references"]).items
     assert strict.references == []
     assert len(loose.references) == 2
+
+
+def test_near_duplicates_stand_in_no_prompt_where_they_are_excluded_and_are_counted() -> None:
+    worker = ScriptedWorker()
+    [result] = score(worker, item(4), retrieval={"exclude_duplicates": True}, include=["references"]).items
+    assert result.dropped_duplicates > 0
+    assert result.references
+    assert all(reference.similarity < 0.95 for reference in result.references if reference.step_id is None)
+    assert not any("Reference question 1: Ann4 " in text for text in prompt_texts(worker))
+
+
+def test_near_duplicates_are_references_like_others_where_they_are_not_excluded() -> None:
+    [result] = score(ScriptedWorker(), item(4), retrieval={"exclude_duplicates": False}, include=["references"]).items
+    assert (result.dropped_duplicates, result.references[0].similarity) == (0, pytest.approx(1, abs=1e-5))
+
+
+def test_a_failed_item_says_what_was_left_out_too() -> None:
+    worker = ScriptedWorker({0: Fault.REFUSED})
+    failed, _ = score(worker, item(4), item(5), retrieval={"exclude_duplicates": True}).items
+    assert failed.status == "failed"
+    assert failed.dropped_duplicates > 0
 
 
 def test_references_that_do_not_fit_are_dropped_and_the_item_says_so() -> None:

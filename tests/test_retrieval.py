@@ -24,6 +24,7 @@ from stepreward.corpus.build import Corpus, build_snapshot, content_sha256, read
 from stepreward.corpus.readers import BadRow, read_solutions
 from stepreward.errors import ConfigurationError, DimensionMismatch, RetrievalUnavailable
 from stepreward.metrics import Metrics
+from stepreward.retrieval.duplicates import normalised
 from stepreward.retrieval.encoder import Encoder, Vectors, encoder_name
 from stepreward.retrieval.pca import PCA, StoredPCA
 from stepreward.retrieval.search import Retriever, SearchOptions
@@ -318,6 +319,86 @@ def test_vectors_of_another_length_are_refused_with_both_lengths() -> None:
 
     with pytest.raises(DimensionMismatch, match=r"39 .*40"):
         with_library(use)
+
+
+# near-duplicates of the target question
+
+COPIED = ROWS[4]["question"].upper().replace("RIBBONS", "$RIBBONS$").replace(". ", " .  ")
+AGAIN = [row(4, question=COPIED, steps=[f"Copy {n}.", *ROWS[4]["steps"][1:]], source="copy") for n in range(40)]
+
+
+def search_without_duplicates(
+    solutions: Sequence[Solution], questions: int, steps: int, rows: Sequence[Mapping[str, Any]] = ROWS, **how: Any
+) -> tuple[list[References], float | None]:
+    """What is found, and what the metric counts."""
+
+    async def use(lib: Library) -> tuple[list[References], float | None]:
+        metrics = Metrics()
+        retriever = Retriever(lib.encoder, lib.store, how.get("pool_questions", 16), metrics, how.get("similarity", 1))
+        options = SearchOptions(questions, steps, EVERYTHING, exclude_duplicates=True)
+        _, found = await retriever.search(solutions, options)
+        return found, metrics.registry.get_sample_value("stepreward_duplicates_dropped_total")
+
+    return with_library(use, rows=rows)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["What  is\n$3 + 4$?", "what is 3+4", "What is \\(3 + 4\\) ?", "WHAT IS: 3 + 4.", "“What” is, $$3+4$$"],
+)
+def test_case_space_punctuation_and_marks_of_a_formula_do_not_make_another_question(text) -> None:
+    assert normalised(text) == normalised("What is 3 + 4?")
+
+
+@pytest.mark.parametrize(
+    "text", ["What is 3 - 4?", "What is 34?", "What is 3 + 4!", "What is 3.4?", "What is 3 + 45?", "What is 3 4?"]
+)
+def test_another_number_or_sign_makes_another_question(text) -> None:
+    assert normalised(text) != normalised("What is 3 + 4?")
+
+
+def test_the_target_question_itself_is_left_out_with_all_its_steps_and_counted() -> None:
+    [found], counted = search_without_duplicates([target(4)], questions=3, steps=3)
+    [everything] = search([target(4)], questions=4, steps=3)
+    assert (found.dropped_duplicates, counted) == (1, 1)
+    assert _shape(found)[0] == _shape(everything)[0][1:]
+    assert all(step.question_id != everything.questions[0].id for of_step in found.steps for step in of_step)
+    assert [len(of_step) for of_step in found.steps] == [3, 3, 3]
+
+
+def test_copies_in_another_spelling_are_left_out_however_many_and_the_rest_is_still_found() -> None:
+    [found], counted = search_without_duplicates([target(4)], questions=2, steps=2, rows=[*ROWS, *AGAIN])
+    [clean], _ = search_without_duplicates([target(4)], questions=2, steps=2)
+    assert (found.dropped_duplicates, counted) == (41, 41)
+    assert [len(found.questions), *map(len, found.steps)] == [2, 2, 2, 2]
+    assert {q.solution.source for q in found.questions} <= {"test/0", "test/1"}
+    assert not any(step.source == "copy" for of_step in found.steps for step in of_step)
+    assert len(clean.questions) == 2
+
+
+def test_a_question_as_similar_as_the_limit_is_a_duplicate_and_one_below_is_not() -> None:
+    [everything] = search([NEW], questions=3)
+    first, second = (question.similarity for question in everything.questions[:2])
+    between = (first + second) / 2
+    [found], _ = search_without_duplicates([NEW], questions=1, steps=0, similarity=between)
+    assert (found.dropped_duplicates, _shape(found)[0]) == (1, _shape(everything)[0][1:2])
+    [found], _ = search_without_duplicates([NEW], questions=1, steps=0, similarity=first + 1e-4)
+    assert (found.dropped_duplicates, _shape(found)[0]) == (0, _shape(everything)[0][:1])
+
+
+def test_where_all_questions_are_duplicates_nothing_is_found() -> None:
+    [found], _ = search_without_duplicates([target(4)], questions=2, steps=2, rows=[ROWS[4], *AGAIN[:20]])
+    assert (found.questions, found.steps, found.dropped_duplicates) == ((), ((), (), ()), 21)
+
+
+def test_what_is_left_out_for_one_solution_is_not_for_another_of_the_request() -> None:
+    together, counted = search_without_duplicates([target(4), NEW, target(7)], questions=2, steps=1)
+    alone = [
+        search_without_duplicates([solution], questions=2, steps=1)[0][0] for solution in (target(4), NEW, target(7))
+    ]
+    assert [found.dropped_duplicates for found in together] == [1, 0, 1]
+    assert [_shape(found) for found in together] == [_shape(found) for found in alone]
+    assert counted == 2
 
 
 # building

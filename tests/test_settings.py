@@ -18,6 +18,8 @@ BOUNDED = {
     "worker_timeout_s": ["0", "-1", "nan", "ten"],
     "qdrant_timeout_s": ["0", "2.5"],
     "retrieval_questions": ["-1", "17"],
+    "retrieval_duplicate_similarity": ["0", "1.01", "nan"],
+    "retrieval_exclude_duplicates": ["perhaps", ""],
     "retrieval_min_similarity": ["1.01", "-1.01", "nan", "inf"],
     "trajectories": ["0", "65"],
     "rprm_temperature": ["0", "2.1", "nan"],

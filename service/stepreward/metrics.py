@@ -55,6 +55,11 @@ class Metrics:
             buckets=_TEXTS,
             registry=self.registry,
         )
+        self.dropped_duplicates = Counter(
+            "stepreward_duplicates_dropped_total",
+            "Questions of the corpus left out as near-duplicates of the one asked",
+            registry=self.registry,
+        )
         self.in_flight = Gauge(
             "stepreward_requests_in_flight", "Scoring requests being worked on", registry=self.registry
         )

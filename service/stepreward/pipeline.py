@@ -7,7 +7,8 @@ from stepreward import aggregation
 from stepreward.concurrency import run_all
 from stepreward.errors import InvalidRequest, NoValidVerdict, RequestError, StepRewardError
 from stepreward.metrics import Metrics
-from stepreward.retrieval.search import Retriever, SearchOptions
+from stepreward.plan import Defaults, Plan, plan
+from stepreward.retrieval.search import Retriever
 from stepreward.schema import (
     Aggregates,
     Failure,
@@ -30,24 +31,6 @@ from stepreward.worker.sampling import Judge
 
 
 @dataclass(frozen=True)
-class Defaults:
-    """What a request gets that does not say. rprm takes no references unless asked, as published."""
-
-    method: Method
-    trajectories: int
-    retsp_search: SearchOptions
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A request with every choice made."""
-
-    method: Method
-    k: int
-    search: SearchOptions
-
-
-@dataclass(frozen=True)
 class Judged:
     """What was asked of the worker for one item, and what came back."""
 
@@ -55,6 +38,15 @@ class Judged:
     references: References
     verdicts: Sequence[Sequence[Verdict]]
     spent: TokenCount
+
+
+@dataclass(frozen=True)
+class Unscored:
+    """An item without a result, and why."""
+
+    name: str
+    error: StepRewardError
+    references: References
 
 
 class Pipeline:
@@ -74,58 +66,41 @@ class Pipeline:
 
         Raises RequestError, RetrievalUnavailable; and the error itself when all items failed with the same code.
         """
-        plan = self._plan(request)
+        chosen = plan(request, self._defaults)
         items = _named(request.items)
         solutions = [Solution(item.question, tuple(item.steps)) for item in request.items]
-        snapshot, references = await self._retriever.search(solutions, plan.search)
+        snapshot, references = await self._retriever.search(solutions, chosen.search)
         outcomes = await run_all(
-            self._score_item(request, plan, name, solution, found)
+            self._score_item(request, chosen, name, solution, found)
             for name, solution, found in zip(items, solutions, references, strict=True)
         )
         _raise_if_all_failed_alike(outcomes)
         return ScoreResponse(
-            items=[outcome if isinstance(outcome, ItemResult) else _failed(*outcome) for outcome in outcomes],
-            method=plan.method,
+            items=[outcome if isinstance(outcome, ItemResult) else _failed(outcome) for outcome in outcomes],
+            method=chosen.method,
             model=self._model,
-            prompt_version=self._judges[plan.method].version,
+            prompt_version=self._judges[chosen.method].version,
             corpus_snapshot=snapshot,
             request_id=request_id,
         )
 
-    def _plan(self, request: ScoreRequest) -> Plan:
-        method = request.method or self._defaults.method
-        if method == "retsp" and request.trajectories.k is not None:
-            raise InvalidRequest("trajectories.k: retsp samples no trajectories; leave it out or use rprm")
-        default = self._defaults.retsp_search
-        wanted = request.retrieval
-        off = method == "rprm"
-        return Plan(
-            method=method,
-            k=1 if method == "retsp" else request.trajectories.k or self._defaults.trajectories,
-            search=SearchOptions(
-                questions=wanted.questions if wanted.questions is not None else 0 if off else default.questions,
-                steps=wanted.steps if wanted.steps is not None else 0 if off else default.steps,
-                min_similarity=default.min_similarity if wanted.min_similarity is None else wanted.min_similarity,
-            ),
-        )
-
     async def _score_item(
-        self, request: ScoreRequest, plan: Plan, name: str, solution: Solution, references: References
-    ) -> "ItemResult | tuple[str, StepRewardError]":
-        """The item's result, or its name and why there is none. A failed item leaves the others unharmed."""
-        judge, spent = self._judges[plan.method], TokenCount()
+        self, request: ScoreRequest, chosen: Plan, name: str, solution: Solution, references: References
+    ) -> "ItemResult | Unscored":
+        """The item's result, or why there is none. A failed item leaves the others unharmed."""
+        judge, spent = self._judges[chosen.method], TokenCount()
         try:
             with self._metrics.stage("render"):
                 prompts = judge.render(solution, references)
             with self._metrics.stage("judge"):
-                verdicts = await judge.judge(prompts, plan.k, request.seed, spent)
+                verdicts = await judge.judge(prompts, chosen.k, request.seed, spent)
         except StepRewardError as error:
             self._metrics.items.labels(error.code).inc()
-            return name, error
+            return Unscored(name, error, references)
         with self._metrics.stage("aggregate"):
             judged = Judged(prompts, references, verdicts, spent)
             result = _item_result(request, name, judged)
-        self._count(plan.method, result, judged)
+        self._count(chosen.method, result, judged)
         return result
 
     def _count(self, method: Method, result: ItemResult, judged: Judged) -> None:
@@ -170,6 +145,7 @@ def _item_result(request: ScoreRequest, name: str, judged: Judged) -> ItemResult
         first_error=aggregation.first_error(scores),
         steps=steps,
         degraded=["references_dropped"] if dropped else [],
+        dropped_duplicates=found.dropped_duplicates,
         failure=failure,
         references=_references(judged.prompts, found) if "references" in request.include else None,
         usage=Usage(prompt_tokens=spent.prompt, cached_tokens=spent.cached, generated_tokens=spent.generated)
@@ -230,22 +206,23 @@ def failure_of(error: StepRewardError) -> Failure:
     return Failure(code=error.code, message=error.message, retryable=error.retryable)
 
 
-def _failed(name: str, error: StepRewardError) -> ItemResult:
+def _failed(unscored: Unscored) -> ItemResult:
     return ItemResult(
-        id=name,
+        id=unscored.name,
         status="failed",
         score=None,
         aggregates=Aggregates(min=None, prod=None, mean=None, last=None),
         first_error=None,
         steps=[],
         degraded=[],
-        failure=failure_of(error),
+        dropped_duplicates=unscored.references.dropped_duplicates,
+        failure=failure_of(unscored.error),
     )
 
 
-def _raise_if_all_failed_alike(outcomes: Sequence[ItemResult | tuple[str, StepRewardError]]) -> None:
+def _raise_if_all_failed_alike(outcomes: Sequence[ItemResult | Unscored]) -> None:
     """One reason for all items is the request's answer: 503 when the worker is down, 422 for the one long step."""
-    errors = [outcome[1] for outcome in outcomes if not isinstance(outcome, ItemResult)]
+    errors = [outcome.error for outcome in outcomes if isinstance(outcome, Unscored)]
     if len(errors) < len(outcomes) or len({error.code for error in errors}) > 1:
         return
     first = errors[0]

@@ -51,6 +51,11 @@ class RetrievalOptions(Wire):
     questions: int | None = Field(None, ge=0, le=16, description="reference questions in the prompt")
     steps: int | None = Field(None, ge=0, le=16, description="reference steps in the prompt")
     min_similarity: float | None = Field(None, ge=-1, le=1, description="cosine below which nothing is used")
+    exclude_duplicates: bool | None = Field(
+        None,
+        description="leave out questions that are near-duplicates of the item's own, with all their steps: they would "
+        "give its answer away",
+    )
 
 
 class Item(Wire):
@@ -174,6 +179,9 @@ class ItemResult(Wire):
     )
     steps: list[StepResult]
     degraded: list[Literal["references_dropped"]] = Field(description="what was given up to fit the context")
+    dropped_duplicates: int = Field(
+        0, description="questions of the corpus left out as near-duplicates, among the nearest looked at"
+    )
     failure: Failure | None = None
     references: list[ReferenceResult] | None = None
     usage: Usage | None = None
@@ -203,6 +211,7 @@ class ScoreResponse(Wire):
                                 {"score": 0.81, "stderr": None, "k_used": 1, "k_valid": 1, "forced": 0},
                             ],
                             "degraded": [],
+                            "dropped_duplicates": 0,
                             "usage": {"prompt_tokens": 812, "cached_tokens": 256, "generated_tokens": 2},
                         }
                     ],
@@ -262,6 +271,7 @@ class References:
 
     questions: tuple[ReferenceQuestion, ...]
     steps: tuple[tuple[ReferenceStep, ...], ...]
+    dropped_duplicates: int = 0
 
 
 @dataclass(frozen=True)

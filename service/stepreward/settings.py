@@ -86,6 +86,12 @@ class Settings(BaseSettings):
     retrieval_min_similarity: float = Field(
         0.3, ge=-1, le=1, description="cosine below which a reference is not used, if not asked"
     )
+    retrieval_exclude_duplicates: bool = Field(
+        True, description="leave near-duplicates of the question out of the references, if not asked"
+    )
+    retrieval_duplicate_similarity: float = Field(
+        0.95, gt=0, le=1, description="cosine of two questions, in the stored space, from which on they are duplicates"
+    )
 
     # judging
     method: Literal["retsp", "rprm"] = Field("retsp", description="method of a request that names none")

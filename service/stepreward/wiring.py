@@ -12,7 +12,8 @@ import stamina
 from stepreward.body import Limits
 from stepreward.errors import DependencyError, StepRewardError
 from stepreward.metrics import Metrics
-from stepreward.pipeline import Defaults, Pipeline
+from stepreward.pipeline import Pipeline
+from stepreward.plan import Defaults
 from stepreward.prompts.retsp import RetSP
 from stepreward.prompts.rprm import RPRM
 from stepreward.prompts.template import StepTemplate
@@ -73,7 +74,9 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
                 card = await worker.connect()
                 await store.active()
         tokenizer = await asyncio.to_thread(PromptTokenizer.load, settings.model_path)
-        retriever = Retriever(encoder, store, settings.retrieval_pool_questions, metrics)
+        retriever = Retriever(
+            encoder, store, settings.retrieval_pool_questions, metrics, settings.retrieval_duplicate_similarity
+        )
         judges = _judges(settings, tokenizer, worker, card.max_model_len)
         pipeline = Pipeline(retriever, judges, card.id, _defaults(settings), metrics)
         await _warm_up(pipeline, worker, tokenizer)
@@ -115,7 +118,12 @@ def _judges(
 
 
 def _defaults(settings: Settings) -> Defaults:
-    search = SearchOptions(settings.retrieval_questions, settings.retrieval_steps, settings.retrieval_min_similarity)
+    search = SearchOptions(
+        questions=settings.retrieval_questions,
+        steps=settings.retrieval_steps,
+        min_similarity=settings.retrieval_min_similarity,
+        exclude_duplicates=settings.retrieval_exclude_duplicates,
+    )
     return Defaults(settings.method, settings.trajectories, search)
 
 
