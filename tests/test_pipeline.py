@@ -257,6 +257,48 @@ def test_the_least_similarity_asked_for_is_used() -> None:
     assert len(loose.references) == 2
 
 
+MODES = {
+    "retrieved": [None, 0, 1, 2],
+    "none": [],
+    "question_only": [None],
+    "step_only": [0, 1, 2],
+    "random": [None, 0, 1, 2],
+}
+
+
+@pytest.mark.parametrize("method", ["retsp", "rprm"])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_mode_says_which_references_there_are(mode, method) -> None:
+    [result] = score(ScriptedWorker(), item(4), method=method, retrieval={"mode": mode}, include=["references"]).items
+    assert [reference.for_step for reference in result.references] == MODES[mode]
+    assert result.degraded == []
+
+
+def test_random_references_follow_the_seed_of_the_request_and_the_item() -> None:
+    def drawn(number, seed):
+        wanted = {"retrieval": {"mode": "random"}, "include": ["references"], "seed": seed}
+        return score(ScriptedWorker(), item(number), **wanted).items[0].references
+
+    assert drawn(4, 1) == drawn(4, 1)
+    assert drawn(4, 1) != drawn(4, 2)
+    assert [r.sha256 for r in drawn(4, 1)] != [r.sha256 for r in drawn(5, 1)]
+
+
+@pytest.mark.parametrize(
+    ("retrieval", "field"),
+    [
+        ({"mode": "none", "questions": 1}, "questions"),
+        ({"mode": "none", "steps": 1}, "steps"),
+        ({"mode": "question_only", "steps": 2}, "steps"),
+        ({"mode": "step_only", "questions": 2}, "questions"),
+        ({"mode": "random", "min_similarity": 0.3}, "min_similarity"),
+    ],
+)
+def test_what_a_mode_rules_out_is_refused_by_name(retrieval, field) -> None:
+    with pytest.raises(InvalidRequest, match=rf"^retrieval\.{field}: "):
+        score(ScriptedWorker(), item(4), retrieval=retrieval)
+
+
 def test_near_duplicates_stand_in_no_prompt_where_they_are_excluded_and_are_counted() -> None:
     worker = ScriptedWorker()
     [result] = score(worker, item(4), retrieval={"exclude_duplicates": True}, include=["references"]).items

@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import json
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -401,6 +402,90 @@ def test_what_is_left_out_for_one_solution_is_not_for_another_of_the_request() -
     assert counted == 2
 
 
+# references drawn at random
+
+
+def draw(
+    solutions: Sequence[Solution], seed: int = 0, exclude_duplicates: bool = False, **how: Any
+) -> list[References]:
+    async def use(lib: Library) -> list[References]:
+        options = SearchOptions(how.get("questions", 2), how.get("steps", 2), 0.99, exclude_duplicates, seed)
+        return (await lib.retriever.search(solutions, options))[1]
+
+    return with_library(use, rows=how.get("rows", ROWS))
+
+
+def test_random_references_are_as_many_as_asked_for_whatever_their_similarity() -> None:
+    [found] = draw([NEW], questions=3, steps=4)
+    assert [len(found.questions), *map(len, found.steps)] == [3, 4, 4]
+    assert len({question.id for question in found.questions}) == 3
+    assert min(question.similarity for question in found.questions) < 0.5
+
+
+def test_the_same_seed_and_item_draw_the_same_references_beside_any_others() -> None:
+    alone = _shape(draw([NEW], seed=5)[0])
+    assert _shape(draw([target(1), target(2), NEW], seed=5)[2]) == alone
+    assert _shape(draw([NEW], seed=6)[0]) != alone
+    assert _shape(draw([Solution(NEW.question, (*NEW.steps, "One more."))], seed=5)[0])[0] != alone[0]
+
+
+def test_a_random_reference_carries_the_cosine_it_has() -> None:
+    [everything] = search([NEW], questions=16, steps=16)
+    known = {question.id: question.similarity for question in everything.questions}
+    [found] = draw([NEW], questions=16)
+    shared = [question for question in found.questions if question.id in known]
+    assert shared
+    assert all(question.similarity == pytest.approx(known[question.id], abs=1e-4) for question in shared)
+
+
+def test_every_question_of_a_small_corpus_is_drawn_about_as_often() -> None:
+    solutions = [Solution("Which?", (f"This is number {number}.",)) for number in range(900)]
+    counts = Counter(found.questions[0].id for found in draw(solutions, questions=1, steps=0))
+    assert len(counts) == len(ROWS)
+    # 50 expected; 17 degrees of freedom: a chi-squared above 40.8 has probability 0.001. The seeds are fixed.
+    assert sum((count - 50) ** 2 / 50 for count in counts.values()) < 40.8
+
+
+def test_duplicates_are_not_drawn_where_they_are_excluded() -> None:
+    rows = [ROWS[4], *AGAIN[:10], ROWS[7]]
+    [free] = draw([target(4)], questions=12, steps=16, rows=rows)
+    [found] = draw([target(4)], questions=12, steps=16, rows=rows, exclude_duplicates=True)
+    assert (len(free.questions), free.dropped_duplicates) == (12, 0)
+    assert [question.solution.question for question in found.questions] == [ROWS[7]["question"]]
+    assert {step.question_id for of_step in found.steps for step in of_step} == {found.questions[0].id}
+    assert found.dropped_duplicates == 11
+
+
+# signals of drift
+
+
+def test_every_similarity_found_is_told_and_those_below_the_threshold_are_counted() -> None:
+    async def use(lib: Library) -> Callable[..., float | None]:
+        metrics = Metrics()
+        retriever = Retriever(lib.encoder, lib.store, 16, metrics)
+        [found] = (await retriever.search([NEW], SearchOptions(3, 2, 0.6)))[1]
+        told = metrics.registry.get_sample_value
+        unused = 3 - len(found.questions), 4 - sum(map(len, found.steps))
+        assert sum(unused) > 0
+        for kind, count, below in [("question", 3, unused[0]), ("step", 4, unused[1])]:
+            assert told(f"stepreward_{kind}_similarity_count") == count
+            assert told("stepreward_references_below_threshold_total", {"kind": kind}) == below
+        await retriever.search([NEW], SearchOptions(3, 2, 0.6, random_seed=1))
+        return told
+
+    told = with_library(use)
+    assert told("stepreward_question_similarity_count") == 3
+
+
+def test_a_similarity_of_one_falls_in_the_last_bucket_that_has_a_bound() -> None:
+    async def use(lib: Library) -> float | None:
+        metrics = Metrics()
+        await Retriever(lib.encoder, lib.store, 16, metrics).search([target(4)], SearchOptions(1, 0, 0.3))
+        return metrics.registry.get_sample_value("stepreward_question_similarity_bucket", {"le": "1.0"})
+
+    assert with_library(use) == 1
+
+
 # building
 
 
@@ -595,7 +680,8 @@ def _snapshot() -> Snapshot:
 CALLS: dict[str, Callable[[Store], Awaitable[object]]] = {
     "active": lambda store: store.active(),
     "nearest_questions": lambda store: store.nearest_questions(_snapshot(), VECTORS, 1),
-    "nearest_steps": lambda store: store.nearest_steps(_snapshot(), VECTORS, [["a"]], 1, 0.3),
+    "nearest_steps": lambda store: store.nearest_steps(_snapshot(), VECTORS, [["a"]], 1),
+    "points_from": lambda store: store.points_from(_snapshot(), "steps", POINT.id, 1),
     "has": lambda store: store.has("abc"),
     "begin": lambda store: store.begin("abc", DIMENSIONS),
     "add_questions": lambda store: store.add_questions("abc", [POINT]),

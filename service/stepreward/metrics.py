@@ -3,12 +3,14 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 Stage = Literal["parse", "encode", "retrieve", "render", "judge", "aggregate"]
+ReferenceKind = Literal["question", "step"]
 
+_COSINES = (*(tenths / 10 for tenths in range(-2, 10)), 0.95, 1.0)
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 _TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
@@ -58,6 +60,21 @@ class Metrics:
         self.dropped_duplicates = Counter(
             "stepreward_duplicates_dropped_total",
             "Questions of the corpus left out as near-duplicates of the one asked",
+            registry=self.registry,
+        )
+        self.similarity: dict[ReferenceKind, Histogram] = {
+            kind: Histogram(
+                f"stepreward_{kind}_similarity",
+                f"Cosine of each {kind} found, those below the threshold too, duplicates and random ones not",
+                buckets=_COSINES,
+                registry=self.registry,
+            )
+            for kind in get_args(ReferenceKind)
+        }
+        self.below_threshold = Counter(
+            "stepreward_references_below_threshold_total",
+            "Questions and steps found but not used, their cosine being below the threshold",
+            ["kind"],
             registry=self.registry,
         )
         self.in_flight = Gauge(

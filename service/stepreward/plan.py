@@ -1,10 +1,16 @@
 """What a request gets that does not say: every choice made, before anything is done."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from stepreward.errors import InvalidRequest
 from stepreward.retrieval.search import SearchOptions
-from stepreward.schema import Method, RetrievalOptions, ScoreRequest
+from stepreward.schema import Method, ReferenceMode, RetrievalOptions, ScoreRequest
+
+_LEFT_OUT: dict[str, set[ReferenceMode | None]] = {
+    "questions": {"none", "step_only"},
+    "steps": {"none", "question_only"},
+}
 
 
 @dataclass(frozen=True)
@@ -33,17 +39,30 @@ def plan(request: ScoreRequest, defaults: Defaults) -> Plan:
     return Plan(
         method=method,
         k=1 if method == "retsp" else request.trajectories.k or defaults.trajectories,
-        search=_search(request.retrieval, method, defaults.retsp_search),
+        search=_search(request, method, defaults.retsp_search),
     )
 
 
-def _search(wanted: RetrievalOptions, method: Method, default: SearchOptions) -> SearchOptions:
-    off = method == "rprm"
+def _search(request: ScoreRequest, method: Method, default: SearchOptions) -> SearchOptions:
+    wanted = request.retrieval
+    if wanted.mode == "random" and wanted.min_similarity is not None:
+        raise InvalidRequest("retrieval.min_similarity: random references are used however far they are")
+    off = method == "rprm" and wanted.mode is None
     return SearchOptions(
-        questions=wanted.questions if wanted.questions is not None else 0 if off else default.questions,
-        steps=wanted.steps if wanted.steps is not None else 0 if off else default.steps,
+        questions=_count("questions", wanted, 0 if off else default.questions),
+        steps=_count("steps", wanted, 0 if off else default.steps),
         min_similarity=default.min_similarity if wanted.min_similarity is None else wanted.min_similarity,
         exclude_duplicates=default.exclude_duplicates
         if wanted.exclude_duplicates is None
         else wanted.exclude_duplicates,
+        random_seed=request.seed if wanted.mode == "random" else None,
     )
+
+
+def _count(part: Literal["questions", "steps"], wanted: RetrievalOptions, default: int) -> int:
+    asked = wanted.questions if part == "questions" else wanted.steps
+    if wanted.mode not in _LEFT_OUT[part]:
+        return default if asked is None else asked
+    if asked:
+        raise InvalidRequest(f"retrieval.{part}: the mode {wanted.mode} leaves them out")
+    return 0

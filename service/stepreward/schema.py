@@ -13,6 +13,7 @@ from pydantic.types import FailFast
 
 Method = Literal["retsp", "rprm"]
 Aggregate = Literal["min", "prod", "mean", "last"]
+ReferenceMode = Literal["retrieved", "none", "question_only", "step_only", "random"]
 Include = Literal["references", "trajectories", "usage"]
 
 # Controls other than tab and line ends, surrogates, and bidirectional overrides: they make a text read differently
@@ -48,6 +49,12 @@ class TrajectoryOptions(Wire):
 
 
 class RetrievalOptions(Wire):
+    mode: ReferenceMode | None = Field(
+        None,
+        description="`retrieved`, if left out; `none`, `question_only` and `step_only` leave references out; `random` "
+        "draws as many from the corpus instead, the same for the same seed and item. A mode named turns references on "
+        "for rprm too",
+    )
     questions: int | None = Field(None, ge=0, le=16, description="reference questions in the prompt")
     steps: int | None = Field(None, ge=0, le=16, description="reference steps in the prompt")
     min_similarity: float | None = Field(None, ge=-1, le=1, description="cosine below which nothing is used")

@@ -12,8 +12,8 @@ import numpy as np
 from stepreward.corpus.readers import BadRow, Format, HubDataset, read_solutions
 from stepreward.errors import ConfigurationError
 from stepreward.retrieval.encoder import Encoder, Vectors
+from stepreward.retrieval.payloads import QuestionPayload, StepPayload
 from stepreward.retrieval.pca import PCA
-from stepreward.retrieval.search import QuestionPayload, StepPayload
 from stepreward.retrieval.store import Manifest, Point, Store
 from stepreward.schema import LabelledSolution
 

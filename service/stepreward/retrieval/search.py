@@ -4,16 +4,17 @@ All items of a request go through together: one encoding, one search of question
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-from pydantic import BaseModel, ConfigDict
+from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from stepreward.errors import ConfigurationError
-from stepreward.metrics import Metrics
+from stepreward.metrics import Metrics, ReferenceKind
+from stepreward.retrieval.draw import Draw, Target
 from stepreward.retrieval.duplicates import Near, without_duplicates
 from stepreward.retrieval.encoder import Encoder, Vectors
+from stepreward.retrieval.payloads import reference_question, reference_step
 from stepreward.retrieval.store import Hit, Snapshot, Store
-from stepreward.schema import LabelledSolution, ReferenceQuestion, References, ReferenceStep, Solution
+from stepreward.schema import References, ReferenceStep, Solution
 
 _SPARE_QUESTIONS = 8
 _WIDENINGS = (1, 4, 16, 64)
@@ -24,36 +25,14 @@ class SearchOptions:
     """How much to retrieve: numbers of references, and the cosine below which a hit is not used.
 
     `exclude_duplicates`: near-duplicates of the target question are left out, with all their steps.
+    `random_seed`: references are drawn at random from this seed instead (draw.py), and `min_similarity` rests.
     """
 
     questions: int
     steps: int
     min_similarity: float
     exclude_duplicates: bool = False
-
-
-class QuestionPayload(BaseModel):
-    """What a question's point carries."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    question: str
-    steps: tuple[str, ...]
-    labels: tuple[bool | None, ...]
-    source: str
-    sha256: str
-
-
-class StepPayload(BaseModel):
-    """What a step's point carries; only labelled steps are stored."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    question_id: str
-    text: str
-    label: bool
-    source: str
-    sha256: str
+    random_seed: int | None = None
 
 
 class Retriever:
@@ -80,11 +59,20 @@ class Retriever:
             question_vectors, step_vectors = await self._encode(snapshot, solutions, with_steps=options.steps > 0)
         with self._metrics.stage("retrieve"):
             near = await self._near(snapshot, solutions, question_vectors, options)
-            steps = await self._steps(snapshot, solutions, step_vectors, near, options)
+            if options.random_seed is None:
+                questions = [self._used("question", found.hits[: options.questions], options) for found in near]
+                steps = await self._steps(snapshot, solutions, step_vectors, near, options)
+                references = [
+                    References(tuple(map(reference_question, hits)), of_steps)
+                    for hits, of_steps in zip(questions, steps, strict=True)
+                ]
+            else:
+                draw = Draw(self._store, snapshot, options.questions, options.steps, options.random_seed)
+                references = await draw.references(_targets(solutions, question_vectors, step_vectors, near))
         self._metrics.dropped_duplicates.inc(sum(len(found.duplicates) for found in near))
         return snapshot.id, [
-            References(_questions(found.hits, options), steps_of, len(found.duplicates))
-            for found, steps_of in zip(near, steps, strict=True)
+            replace(found, dropped_duplicates=len(around.duplicates))
+            for found, around in zip(references, near, strict=True)
         ]
 
     async def _encode(
@@ -111,6 +99,8 @@ class Retriever:
         up to 64 times as many: one in whose neighbourhood all are duplicates may be left with fewer references.
         """
         wanted = max(options.questions, self._pool_questions if options.steps else 0)
+        if not options.exclude_duplicates and options.random_seed is not None:
+            return [Near((), ())] * len(solutions)
         if not options.exclude_duplicates:
             return [Near(hits, ()) for hits in await self._store.nearest_questions(snapshot, vectors, wanted)]
         near = [Near((), ())] * len(solutions)
@@ -145,28 +135,30 @@ class Retriever:
             for solution, found in zip(solutions, near, strict=True)
             for _ in solution.steps
         ]
-        steps = iter(await self._store.nearest_steps(snapshot, vectors, within, options.steps, options.min_similarity))
-        return [tuple(tuple(_step(hit) for hit in next(steps)) for _ in solution.steps) for solution in solutions]
+        hits = iter(await self._store.nearest_steps(snapshot, vectors, within, options.steps))
+        return [
+            tuple(tuple(map(reference_step, self._used("step", next(hits), options))) for _ in solution.steps)
+            for solution in solutions
+        ]
+
+    def _used(self, kind: ReferenceKind, hits: Sequence[Hit], options: SearchOptions) -> list[Hit]:
+        """Those near enough. The metrics tell of all: fewer and fewer near ones mean that the corpus no longer fits."""
+        used = [hit for hit in hits if hit.similarity >= options.min_similarity]
+        for hit in hits:
+            self._metrics.similarity[kind].observe(min(hit.similarity, 1))  # rounding may pass 1
+        self._metrics.below_threshold.labels(kind).inc(len(hits) - len(used))
+        return used
 
 
-def _questions(hits: Sequence[Hit], options: SearchOptions) -> tuple[ReferenceQuestion, ...]:
-    return tuple(_question(hit) for hit in hits[: options.questions] if hit.similarity >= options.min_similarity)
-
-
-def _question(hit: Hit) -> ReferenceQuestion:
-    payload = QuestionPayload.model_validate(hit.payload)
-    solution = LabelledSolution(payload.question, payload.steps, payload.labels, payload.source)
-    return ReferenceQuestion(hit.id, solution, hit.similarity, payload.sha256)
-
-
-def _step(hit: Hit) -> ReferenceStep:
-    payload = StepPayload.model_validate(hit.payload)
-    return ReferenceStep(
-        id=hit.id,
-        question_id=payload.question_id,
-        text=payload.text,
-        label=payload.label,
-        similarity=hit.similarity,
-        source=payload.source,
-        sha256=payload.sha256,
-    )
+def _targets(solutions: Sequence[Solution], questions: Vectors, steps: Vectors, near: Sequence[Near]) -> list[Target]:
+    """`steps`: one solution's after the other's, or none at all."""
+    ends = list(accumulate(len(solution.steps) for solution in solutions))
+    return [
+        Target(
+            solution,
+            question,
+            steps[end - len(solution.steps) : end],
+            {hit.id for hit in found.duplicates},
+        )
+        for solution, question, end, found in zip(solutions, questions, ends, near, strict=True)
+    ]

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from json import JSONDecodeError
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from qdrant_client import AsyncQdrantClient, models
@@ -26,6 +27,8 @@ _QUESTIONS = "stepreward_questions_"
 _STEPS = "stepreward_steps_"
 _ACTIVE = "stepreward_active"
 _UPSERT_POINTS = 512
+
+Kind = Literal["questions", "steps"]
 
 
 class Manifest(BaseModel):
@@ -101,7 +104,7 @@ class Store:
         return await self._query(_QUESTIONS + snapshot.id, requests)
 
     async def nearest_steps(
-        self, snapshot: Snapshot, vectors: Vectors, within: Sequence[Sequence[str]], limit: int, min_similarity: float
+        self, snapshot: Snapshot, vectors: Vectors, within: Sequence[Sequence[str]], limit: int
     ) -> list[list[Hit]]:
         """For each row of `vectors`, at most `limit` steps of the questions `within` names for it, nearest first."""
         requests = [
@@ -111,12 +114,23 @@ class Store:
                     must=[models.FieldCondition(key="question_id", match=models.MatchAny(any=list(question_ids)))]
                 ),
                 limit=limit,
-                score_threshold=min_similarity,
                 with_payload=True,
             )
             for vector, question_ids in zip(vectors, within, strict=True)
         ]
         return await self._query(_STEPS + snapshot.id, requests)
+
+    async def points_from(self, snapshot: Snapshot, kind: Kind, start_id: str, limit: int) -> list[Point]:
+        """`limit` points with their vectors in the order of ids, from `start_id` (a UUID) on, after the last one from
+        the first on; all where there are no more."""
+        collection = (_QUESTIONS if kind == "questions" else _STEPS) + snapshot.id
+        async with _translated():
+            found, _ = await self._client.scroll(collection, limit=limit, offset=start_id, with_vectors=True)
+            if len(found) < limit:
+                first, _ = await self._client.scroll(collection, limit=limit, with_vectors=True)
+                known = {record.id for record in found}
+                found += [record for record in first if record.id not in known][: limit - len(found)]
+        return [Point(str(record.id), _plain(record.vector), record.payload or {}) for record in found]
 
     async def has(self, snapshot_id: str) -> bool:
         """Whether a complete snapshot of this id is stored."""
@@ -198,6 +212,12 @@ async def _translated() -> AsyncIterator[None]:
     except (ApiException, QdrantException, JSONDecodeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise RetrievalUnavailable(f"the vector store did not answer: {reason[:200]}") from error
+
+
+def _plain(vector: object) -> list[float]:
+    if not isinstance(vector, list):
+        raise RetrievalUnavailable("the vector store gave a point without its vector")
+    return vector
 
 
 def _vectors(dimensions: int) -> models.VectorParams:
