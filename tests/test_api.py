@@ -394,6 +394,13 @@ def test_a_store_without_a_corpus_is_503() -> None:
     assert_is_error(post(ONE, store=Store(AsyncQdrantClient(":memory:"))), 503, "retrieval_unavailable")
 
 
+def test_a_vector_store_that_is_down_degrades_every_item_where_the_policy_says_so() -> None:
+    answer = post(ONE, store=_gone(), policy="degrade")
+    assert (answer.status_code, answer.json()["corpus_snapshot"]) == (200, None)
+    assert answer.json()["items"][0]["degraded"] == ["retrieval"]
+    assert answer.json()["items"][0]["score"] is not None
+
+
 # health
 
 
@@ -430,6 +437,12 @@ def test_readyz_names_the_part_that_does_not_answer(part) -> None:
     assert said["ready"] is False
     assert {name for name, state in said["parts"].items() if state != "ok"} == {part}
     assert len(answer.content) <= ERROR_BYTES
+
+
+def test_a_service_that_may_degrade_is_ready_without_its_store_and_says_what_is_wrong() -> None:
+    answer = get("/readyz", store=_gone(), policy="degrade")
+    assert (answer.status_code, answer.json()["ready"]) == (200, True)
+    assert answer.json()["parts"]["store"] != "ok"
 
 
 # metrics

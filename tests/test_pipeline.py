@@ -30,7 +30,16 @@ from stepreward.prompts.rprm import RPRM
 from stepreward.prompts.template import StepTemplate
 from stepreward.retrieval.search import Retriever, SearchOptions
 from stepreward.retrieval.store import Store
-from stepreward.schema import Item, ItemResult, Method, References, ScoreRequest, ScoreResponse, Solution
+from stepreward.schema import (
+    Item,
+    ItemResult,
+    Method,
+    References,
+    RetrievalPolicy,
+    ScoreRequest,
+    ScoreResponse,
+    Solution,
+)
 from stepreward.wiring import Service
 from stepreward.worker.client import WorkerClient
 from stepreward.worker.sampling import Judge, RetSPJudge, RPRMJudge, sampling_options
@@ -70,6 +79,7 @@ async def service(
     judges: Mapping[Method, Judge] | None = None,
     encoder_model: BagOfWords | None = None,
     store: Store | None = None,
+    policy: RetrievalPolicy = "require",
 ) -> AsyncIterator[Service]:
     """A service over the corpus of test_retrieval; `judges` or a `store` of the test's own stand in where given."""
     searched = store or await stored_corpus()
@@ -83,10 +93,11 @@ async def service(
         judges = judges or {"retsp": RetSPJudge(retsp, client), "rprm": RPRMJudge(rprm, client, options)}
         retriever = Retriever(encoder, searched, 16, metrics)
         yield Service(
-            pipeline=Pipeline(retriever, judges, worker.model, Defaults("retsp", 3, SEARCH), metrics),
+            pipeline=Pipeline(retriever, judges, worker.model, Defaults("retsp", 3, SEARCH, policy), metrics),
             limits=LIMITS,
             metrics=metrics,
             probes={"store": searched.active, "encoder": encoder.probe, "worker": client.connect},
+            dispensable={"store"} if policy == "degrade" else frozenset(),
         )
     encoder.close()
     if store is not None:
@@ -464,6 +475,41 @@ def test_a_store_without_a_corpus_is_retrieval_unavailable(request_) -> None:
 
     with pytest.raises(RetrievalUnavailable):
         asyncio.run(run())
+
+
+def degraded(worker: ScriptedWorker, *items: Mapping[str, object], **request: Any) -> tuple[ScoreResponse, Metrics]:
+    """Scored under the policy `degrade` over a store without a corpus."""
+
+    async def run() -> tuple[ScoreResponse, Metrics]:
+        async with service(worker, store=Store(AsyncQdrantClient(":memory:")), policy="degrade") as built:
+            wanted = ScoreRequest.model_validate({"items": list(items), **request})
+            return await built.pipeline.score(wanted, "r"), built.metrics
+
+    return asyncio.run(run())
+
+
+def test_under_the_policy_degrade_an_item_is_scored_without_references_and_says_so() -> None:
+    answer, metrics = degraded(ScriptedWorker(), item(0), item(1), include=["references"])
+    assert answer.corpus_snapshot is None
+    for number, result in enumerate(answer.items):
+        assert (result.status, result.degraded, result.references) == ("ok", ["retrieval"], [])
+        assert step_scores(result) == pytest.approx(without_references(number), abs=1e-9)
+    assert value(metrics, "items_degraded_total", reason="retrieval") == 2
+
+
+def test_an_item_that_wanted_no_references_is_not_degraded_by_a_missing_store() -> None:
+    answer, metrics = degraded(ScriptedWorker(), item(0), retrieval={"mode": "none"})
+    assert (answer.corpus_snapshot, answer.items[0].degraded) == (None, [])
+    assert value(metrics, "items_degraded_total", reason="retrieval") is None
+
+
+def test_a_degraded_item_that_fails_says_so_too() -> None:
+    answer, metrics = degraded(ScriptedWorker({0: Fault.REFUSED}), item(0), item(1))
+    assert [(result.status, result.degraded) for result in answer.items] == [
+        ("failed", ["retrieval"]),
+        ("ok", ["retrieval"]),
+    ]
+    assert value(metrics, "items_degraded_total", reason="retrieval") == 2
 
 
 def test_text_that_spells_special_tokens_reaches_the_worker_as_text() -> None:

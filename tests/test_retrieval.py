@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import json
 import socket
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -731,6 +732,74 @@ def test_an_error_of_qdrant_is_retrieval_unavailable(answer) -> None:
     with pytest.raises(RetrievalUnavailable) as caught:
         asyncio.run(run())
     assert len(caught.value.message) < 300
+
+
+def scripted_store(
+    answer: Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]], timeout_s: float = 5
+) -> Store:
+    client = AsyncQdrantClient(
+        url="http://qdrant:6333", check_compatibility=False, transport=httpx.MockTransport(answer)
+    )
+    return Store(client, timeout_s)
+
+
+async def timed(store: Store) -> float:
+    """Seconds until the store is found unavailable."""
+    started_s = time.perf_counter()
+    try:
+        with pytest.raises(RetrievalUnavailable):
+            await store.active()
+    finally:
+        await store.close()
+    return time.perf_counter() - started_s
+
+
+@pytest.mark.parametrize(
+    ("error", "tries"),
+    [(httpx.ConnectError, 3), (httpx.RemoteProtocolError, 3), (httpx.ReadError, 3), (httpx.ReadTimeout, 1)],
+)
+def test_a_read_is_tried_three_times_where_the_connection_fails_and_once_where_the_answer_is_late(error, tries) -> None:
+    asked: list[str] = []
+
+    def fail(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        raise error("scripted", request=request)
+
+    assert asyncio.run(timed(scripted_store(fail))) < 3
+    assert len(asked) == tries
+
+
+def test_an_error_that_was_answered_is_not_tried_again() -> None:
+    asked: list[str] = []
+
+    def fail(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return httpx.Response(500, text="broken")
+
+    asyncio.run(timed(scripted_store(fail)))
+    assert len(asked) == 1
+
+
+def test_a_connection_that_fails_once_is_not_noticed() -> None:
+    asked: list[str] = []
+
+    def once(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        if len(asked) == 1:
+            raise httpx.ConnectError("scripted", request=request)
+        return httpx.Response(200, json={"result": {"aliases": []}, "status": "ok", "time": 0.0})
+
+    with pytest.raises(RetrievalUnavailable, match="no corpus is active"):
+        asyncio.run(scripted_store(once).active())
+    assert len(asked) == 2
+
+
+def test_a_frozen_store_is_given_up_when_its_time_is_over_retries_and_all() -> None:
+    async def freeze(request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(60)
+        raise AssertionError("waited for")
+
+    assert 0.2 <= asyncio.run(timed(scripted_store(freeze, timeout_s=0.2))) < 2
 
 
 # reading

@@ -78,7 +78,7 @@ async def _livez() -> Response:
 async def _readyz(request: Request) -> Response:
     service: Service = request.app.state.service
     parts = await service.probe()
-    body = ReadyBody(ready=all(state == "ok" for state in parts.values()), parts=parts)
+    body = ReadyBody(ready=service.ready(parts), parts=parts)
     return Response(
         orjson.dumps(body.model_dump()), status_code=200 if body.ready else 503, media_type="application/json"
     )

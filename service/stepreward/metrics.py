@@ -57,6 +57,12 @@ class Metrics:
             buckets=_TEXTS,
             registry=self.registry,
         )
+        self.degraded = Counter(
+            "stepreward_items_degraded_total",
+            "Items by what they had to do without",
+            ["reason"],
+            registry=self.registry,
+        )
         self.dropped_duplicates = Counter(
             "stepreward_duplicates_dropped_total",
             "Questions of the corpus left out as near-duplicates of the one asked",

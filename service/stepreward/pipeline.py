@@ -1,16 +1,18 @@
 """The story of a request: references, prompts, verdicts, scores."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stepreward import aggregation
 from stepreward.concurrency import run_all
-from stepreward.errors import InvalidRequest, NoValidVerdict, RequestError, StepRewardError
+from stepreward.errors import InvalidRequest, NoValidVerdict, RequestError, RetrievalUnavailable, StepRewardError
 from stepreward.metrics import Metrics
 from stepreward.plan import Defaults, Plan, plan
-from stepreward.retrieval.search import Retriever
+from stepreward.retrieval.search import Retriever, SearchOptions
 from stepreward.schema import (
     Aggregates,
+    Degradation,
     Failure,
     Item,
     ItemResult,
@@ -28,6 +30,8 @@ from stepreward.schema import (
     Verdict,
 )
 from stepreward.worker.sampling import Judge
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,12 +68,13 @@ class Pipeline:
     async def score(self, request: ScoreRequest, request_id: str) -> ScoreResponse:
         """Every item, ok or failed, in order.
 
-        Raises RequestError, RetrievalUnavailable; and the error itself when all items failed with the same code.
+        Raises RequestError, RetrievalUnavailable where the policy requires the store, and the error itself when all
+        items failed with the same code.
         """
         chosen = plan(request, self._defaults)
         items = _named(request.items)
         solutions = [Solution(item.question, tuple(item.steps)) for item in request.items]
-        snapshot, references = await self._retriever.search(solutions, chosen.search)
+        snapshot, references = await self._references(solutions, chosen.search)
         outcomes = await run_all(
             self._score_item(request, chosen, name, solution, found)
             for name, solution, found in zip(items, solutions, references, strict=True)
@@ -84,6 +89,19 @@ class Pipeline:
             request_id=request_id,
         )
 
+    async def _references(
+        self, solutions: Sequence[Solution], options: SearchOptions
+    ) -> tuple[str | None, list[References]]:
+        """The snapshot's id and each solution's references; neither where the policy lets the store be missing."""
+        try:
+            return await self._retriever.search(solutions, options)
+        except RetrievalUnavailable as error:
+            if self._defaults.retrieval_policy == "require":
+                raise
+            log.warning("retrieval_degraded", extra={"reason": error.message, "items": len(solutions)})
+        wanted = options.questions > 0 or options.steps > 0
+        return None, [References((), ((),) * len(solution.steps), unavailable=wanted) for solution in solutions]
+
     async def _score_item(
         self, request: ScoreRequest, chosen: Plan, name: str, solution: Solution, references: References
     ) -> "ItemResult | Unscored":
@@ -96,6 +114,7 @@ class Pipeline:
                 verdicts = await judge.judge(prompts, chosen.k, request.seed, spent)
         except StepRewardError as error:
             self._metrics.items.labels(error.code).inc()
+            self._count_degraded(_degraded(references, ()))
             return Unscored(name, error, references)
         with self._metrics.stage("aggregate"):
             judged = Judged(prompts, references, verdicts, spent)
@@ -105,6 +124,7 @@ class Pipeline:
 
     def _count(self, method: Method, result: ItemResult, judged: Judged) -> None:
         spent = judged.spent
+        self._count_degraded(result.degraded)
         self._metrics.items.labels(result.failure.code if result.failure else "ok").inc()
         self._metrics.steps.labels(method).inc(sum(step.score is not None for step in result.steps))
         self._metrics.tokens.labels("prompt").inc(spent.prompt)
@@ -113,6 +133,10 @@ class Pipeline:
         for verdict in (verdict for of_step in judged.verdicts for verdict in of_step):
             kind = "unread" if verdict.p_correct is None else "forced" if verdict.forced else "read"
             self._metrics.verdicts.labels(kind).inc()
+
+    def _count_degraded(self, reasons: Sequence[Degradation]) -> None:
+        for reason in reasons:
+            self._metrics.degraded.labels(reason).inc()
 
 
 def _named(items: Sequence[Item]) -> list[str]:
@@ -133,10 +157,6 @@ def _item_result(request: ScoreRequest, name: str, judged: Judged) -> ItemResult
     aggregates = aggregation.aggregates(scores)
     failure = next((step.failure for step in steps if step.failure), None)
     spent, found = judged.spent, judged.references
-    dropped = any(
-        prompt.questions < len(found.questions) or prompt.steps < len(found.steps[index])
-        for index, prompt in enumerate(judged.prompts)
-    )
     return ItemResult(
         id=name,
         status="failed" if failure else "ok",
@@ -144,7 +164,7 @@ def _item_result(request: ScoreRequest, name: str, judged: Judged) -> ItemResult
         aggregates=aggregates,
         first_error=aggregation.first_error(scores),
         steps=steps,
-        degraded=["references_dropped"] if dropped else [],
+        degraded=_degraded(found, judged.prompts),
         dropped_duplicates=found.dropped_duplicates,
         failure=failure,
         references=_references(judged.prompts, found) if "references" in request.include else None,
@@ -152,6 +172,16 @@ def _item_result(request: ScoreRequest, name: str, judged: Judged) -> ItemResult
         if "usage" in request.include
         else None,
     )
+
+
+def _degraded(found: References, prompts: Sequence[Prompt]) -> list[Degradation]:
+    if found.unavailable:
+        return ["retrieval"]
+    dropped = any(
+        prompt.questions < len(found.questions) or prompt.steps < len(found.steps[index])
+        for index, prompt in enumerate(prompts)
+    )
+    return ["references_dropped"] if dropped else []
 
 
 def _step_result(verdicts: Sequence[Verdict], index: int, with_trajectories: bool) -> StepResult:
@@ -214,7 +244,7 @@ def _failed(unscored: Unscored) -> ItemResult:
         aggregates=Aggregates(min=None, prod=None, mean=None, last=None),
         first_error=None,
         steps=[],
-        degraded=[],
+        degraded=_degraded(unscored.references, ()),
         dropped_duplicates=unscored.references.dropped_duplicates,
         failure=failure_of(unscored.error),
     )

@@ -5,7 +5,7 @@ from typing import Literal
 
 from stepreward.errors import InvalidRequest
 from stepreward.retrieval.search import SearchOptions
-from stepreward.schema import Method, ReferenceMode, RetrievalOptions, ScoreRequest
+from stepreward.schema import Method, ReferenceMode, RetrievalOptions, RetrievalPolicy, ScoreRequest
 
 _LEFT_OUT: dict[str, set[ReferenceMode | None]] = {
     "questions": {"none", "step_only"},
@@ -15,11 +15,15 @@ _LEFT_OUT: dict[str, set[ReferenceMode | None]] = {
 
 @dataclass(frozen=True)
 class Defaults:
-    """What a request gets that does not say. rprm takes no references unless asked, as published."""
+    """What a request gets that does not say. rprm takes no references unless asked, as published.
+
+    `retrieval_policy` is the service's alone: no request can say another.
+    """
 
     method: Method
     trajectories: int
     retsp_search: SearchOptions
+    retrieval_policy: RetrievalPolicy = "require"
 
 
 @dataclass(frozen=True)

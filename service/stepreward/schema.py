@@ -13,7 +13,9 @@ from pydantic.types import FailFast
 
 Method = Literal["retsp", "rprm"]
 Aggregate = Literal["min", "prod", "mean", "last"]
+Degradation = Literal["references_dropped", "retrieval"]
 ReferenceMode = Literal["retrieved", "none", "question_only", "step_only", "random"]
+RetrievalPolicy = Literal["require", "degrade"]
 Include = Literal["references", "trajectories", "usage"]
 
 # Controls other than tab and line ends, surrogates, and bidirectional overrides: they make a text read differently
@@ -121,7 +123,7 @@ class ErrorBody(Failure):
 
 
 class ReadyBody(Wire):
-    """Body of GET /readyz: for each part "ok", or why it did not answer."""
+    """Body of GET /readyz: for each part "ok", or why it did not answer. Ready without the store if it may degrade."""
 
     ready: bool
     parts: dict[Literal["store", "encoder", "worker"], str]
@@ -185,7 +187,10 @@ class ItemResult(Wire):
         "null when a step before it has no score"
     )
     steps: list[StepResult]
-    degraded: list[Literal["references_dropped"]] = Field(description="what was given up to fit the context")
+    degraded: list[Degradation] = Field(
+        description="`references_dropped`: not all fitted the context; `retrieval`: the vector store did not answer, "
+        "and the item was scored without references"
+    )
     dropped_duplicates: int = Field(
         0, description="questions of the corpus left out as near-duplicates, among the nearest looked at"
     )
@@ -199,7 +204,7 @@ class ScoreResponse(Wire):
     method: Method
     model: str
     prompt_version: str
-    corpus_snapshot: str
+    corpus_snapshot: str | None = Field(description="null when the vector store did not answer")
     request_id: str
 
     model_config = ConfigDict(
@@ -274,11 +279,15 @@ class ReferenceStep:
 
 @dataclass(frozen=True)
 class References:
-    """What retrieval found for one solution: `steps[i]` belongs to step i."""
+    """What retrieval found for one solution: `steps[i]` belongs to step i.
+
+    `unavailable`: there should have been some, but the store did not answer.
+    """
 
     questions: tuple[ReferenceQuestion, ...]
     steps: tuple[tuple[ReferenceStep, ...], ...]
     dropped_duplicates: int = 0
+    unavailable: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stepreward.errors import ConfigurationError
+from stepreward.schema import RetrievalPolicy
 
 ENV_PREFIX = "STEPREWARD_"
 EMBEDDED = "embedded"
@@ -85,6 +86,11 @@ class Settings(BaseSettings):
     )
     retrieval_min_similarity: float = Field(
         0.3, ge=-1, le=1, description="cosine below which a reference is not used, if not asked"
+    )
+    retrieval_policy: RetrievalPolicy = Field(
+        "require",
+        description="when the vector store does not answer: require refuses the request (503), degrade scores without "
+        "references, says so, and stays ready",
     )
     retrieval_exclude_duplicates: bool = Field(
         True, description="leave near-duplicates of the question out of the references, if not asked"

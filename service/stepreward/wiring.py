@@ -1,7 +1,7 @@
 """The only builder of the real parts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Set
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -39,11 +39,16 @@ class Service:
     limits: Limits
     metrics: Metrics
     probes: dict[Part, Callable[[], Awaitable[object]]]
+    dispensable: Set[Part] = frozenset()
 
     async def probe(self) -> dict[Part, str]:
         """For each part "ok", or what it says instead of answering within five seconds."""
         states = await asyncio.gather(*(_state(ask()) for ask in self.probes.values()))
         return dict(zip(self.probes, states, strict=True))
+
+    def ready(self, states: Mapping[Part, str]) -> bool:
+        """Whether all parts answered that it cannot do without."""
+        return all(state == "ok" for part, state in states.items() if part not in self.dispensable)
 
 
 @asynccontextmanager
@@ -85,6 +90,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
             limits=_limits(settings),
             metrics=metrics,
             probes={"store": store.active, "encoder": encoder.probe, "worker": worker.connect},
+            dispensable={"store"} if settings.retrieval_policy == "degrade" else frozenset(),
         )
 
 
@@ -124,7 +130,7 @@ def _defaults(settings: Settings) -> Defaults:
         min_similarity=settings.retrieval_min_similarity,
         exclude_duplicates=settings.retrieval_exclude_duplicates,
     )
-    return Defaults(settings.method, settings.trajectories, search)
+    return Defaults(settings.method, settings.trajectories, search, settings.retrieval_policy)
 
 
 def _limits(settings: Settings) -> Limits:

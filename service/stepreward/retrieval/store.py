@@ -6,19 +6,22 @@ A snapshot is three things under one id: the collection `stepreward_questions_<i
 is atomic. A search names its snapshot, so no answer mixes two.
 """
 
+import asyncio
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from json import JSONDecodeError
-from typing import Literal
+from typing import Literal, TypeVar
 
+import httpx
+import stamina
 from pydantic import BaseModel, ConfigDict, ValidationError
 from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException
-from qdrant_client.http.exceptions import ApiException
+from qdrant_client.http.exceptions import ApiException, ResponseHandlingException
 
-from stepreward.errors import RetrievalUnavailable
+from stepreward.errors import InternalError, RetrievalUnavailable
 from stepreward.retrieval.encoder import Vectors
 from stepreward.retrieval.pca import PCA, StoredPCA
 
@@ -28,6 +31,7 @@ _STEPS = "stepreward_steps_"
 _ACTIVE = "stepreward_active"
 _UPSERT_POINTS = 512
 
+T = TypeVar("T")
 Kind = Literal["questions", "steps"]
 
 
@@ -77,22 +81,24 @@ class Hit:
 class Store:
     """Raises RetrievalUnavailable whenever Qdrant does not answer or answers with an error."""
 
-    def __init__(self, client: AsyncQdrantClient) -> None:
+    def __init__(self, client: AsyncQdrantClient, timeout_s: float = 5) -> None:
+        """`timeout_s` bounds each read with its retries."""
         self._client = client
+        self._timeout_s = timeout_s
         self._snapshots: dict[str, Snapshot] = {}
 
     @classmethod
     def connect(cls, url: str, api_key: str | None, timeout_s: int) -> "Store":
         """No request is sent yet."""
-        return cls(AsyncQdrantClient(url=url, api_key=api_key, timeout=timeout_s, check_compatibility=False))
+        client = AsyncQdrantClient(url=url, api_key=api_key, timeout=timeout_s, check_compatibility=False)
+        return cls(client, timeout_s)
 
     async def close(self) -> None:
         await self._client.close()
 
     async def active(self) -> Snapshot:
         """The snapshot that answers now. Raises RetrievalUnavailable also when there is none."""
-        async with _translated():
-            aliases = (await self._client.get_aliases()).aliases
+        aliases = (await self._read(self._client.get_aliases)).aliases
         target = next((alias.collection_name for alias in aliases if alias.alias_name == _ACTIVE), None)
         if target is None:
             raise RetrievalUnavailable("no corpus is active in the vector store; ingest one")
@@ -124,12 +130,13 @@ class Store:
         """`limit` points with their vectors in the order of ids, from `start_id` (a UUID) on, after the last one from
         the first on; all where there are no more."""
         collection = (_QUESTIONS if kind == "questions" else _STEPS) + snapshot.id
-        async with _translated():
-            found, _ = await self._client.scroll(collection, limit=limit, offset=start_id, with_vectors=True)
-            if len(found) < limit:
-                first, _ = await self._client.scroll(collection, limit=limit, with_vectors=True)
-                known = {record.id for record in found}
-                found += [record for record in first if record.id not in known][: limit - len(found)]
+        found, _ = await self._read(
+            lambda: self._client.scroll(collection, limit=limit, offset=start_id, with_vectors=True)
+        )
+        if len(found) < limit:
+            first, _ = await self._read(lambda: self._client.scroll(collection, limit=limit, with_vectors=True))
+            known = {record.id for record in found}
+            found += [record for record in first if record.id not in known][: limit - len(found)]
         return [Point(str(record.id), _plain(record.vector), record.payload or {}) for record in found]
 
     async def has(self, snapshot_id: str) -> bool:
@@ -177,8 +184,7 @@ class Store:
 
     async def _load(self, snapshot_id: str) -> Snapshot:
         if snapshot_id not in self._snapshots:
-            async with _translated():
-                records = await self._client.retrieve(_REGISTRY, [_point_id(snapshot_id)])
+            records = await self._read(lambda: self._client.retrieve(_REGISTRY, [_point_id(snapshot_id)]))
             if not records:
                 raise RetrievalUnavailable(f"the active corpus {snapshot_id} is not registered in the vector store")
             try:
@@ -191,9 +197,18 @@ class Store:
     async def _query(self, collection: str, requests: Sequence[models.QueryRequest]) -> list[list[Hit]]:
         if not requests:
             return []
-        async with _translated():
-            answers = await self._client.query_batch_points(collection, requests)
+        answers = await self._read(lambda: self._client.query_batch_points(collection, requests))
         return [[Hit(str(point.id), point.score, point.payload or {}) for point in answer.points] for answer in answers]
+
+    async def _read(self, request: Callable[[], Awaitable[T]]) -> T:
+        """Within the time limit, up to three tries of it where the connection fails: a read may be repeated."""
+        async with _translated(), asyncio.timeout(self._timeout_s):
+            async for attempt in stamina.retry_context(
+                on=_connection_failed, attempts=3, timeout=None, wait_initial=0.05, wait_max=0.5, wait_jitter=0.1
+            ):
+                with attempt:
+                    return await request()
+        raise InternalError("a read of the vector store ended without an answer or an error. This is a bug.")
 
     async def _upsert(self, collection: str, points: Sequence[Point]) -> None:
         for start in range(0, len(points), _UPSERT_POINTS):
@@ -212,6 +227,14 @@ async def _translated() -> AsyncIterator[None]:
     except (ApiException, QdrantException, JSONDecodeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise RetrievalUnavailable(f"the vector store did not answer: {reason[:200]}") from error
+    except TimeoutError as error:
+        raise RetrievalUnavailable("the vector store did not answer within the time limit") from error
+
+
+def _connection_failed(error: Exception) -> bool:
+    """Not for an answer that is late: the time limit is spent on it already."""
+    source = error.source if isinstance(error, ResponseHandlingException) else None
+    return isinstance(source, httpx.NetworkError | httpx.RemoteProtocolError)
 
 
 def _plain(vector: object) -> list[float]:
