@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 from conftest import DATA_DIR
+from stepreward.errors import ConfigurationError
 from stepreward.schema import References, ScoreResponse, Solution, TokenCount
 
 pytestmark = pytest.mark.live
@@ -198,6 +199,28 @@ def test_one_step_that_does_not_fit_fails_alone_and_is_named(service: Running) -
     assert answer["items"][1]["failure"]["message"].startswith("steps[1]")
     alone = httpx.post(f"{service.url}/score", json={"items": [long]}, timeout=60)
     assert alone.status_code == 422 and alone.json()["message"].startswith("items[0].steps[1]")
+
+
+def test_a_worker_that_serves_another_model_than_named_is_refused(service: Running, embedded_model: Path) -> None:
+    """A word-piece vocabulary in place of the worker's own: every label id would be another token's."""
+    import asyncio
+
+    from transformers import AutoTokenizer
+
+    from stepreward.prompts.tokens import PromptTokenizer
+    from stepreward.retrieval.encoder import embedded_encoder_path
+    from stepreward.wiring import check_same_tokenizer
+    from stepreward.worker.client import WorkerClient
+
+    async def check(tokenizer: PromptTokenizer) -> None:
+        async with httpx.AsyncClient(base_url=service.worker_url, timeout=60) as http:
+            worker = WorkerClient(http)
+            await worker.connect()
+            await check_same_tokenizer(worker, tokenizer)
+
+    asyncio.run(check(PromptTokenizer.load(str(embedded_model))))
+    with pytest.raises(ConfigurationError, match="STEPREWARD_MODEL"):
+        asyncio.run(check(PromptTokenizer(AutoTokenizer.from_pretrained(embedded_encoder_path()))))
 
 
 def test_the_command_scores_a_processbench_file_in_order(service: Running, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import httpx
 import stamina
 
 from stepreward.body import Limits
-from stepreward.errors import DependencyError, StepRewardError
+from stepreward.errors import ConfigurationError, DependencyError, StepRewardError
 from stepreward.metrics import Metrics
 from stepreward.pipeline import Pipeline
 from stepreward.plan import Defaults
@@ -21,7 +21,7 @@ from stepreward.prompts.tokens import PromptTokenizer
 from stepreward.retrieval.encoder import Encoder, embedded_encoder_path
 from stepreward.retrieval.search import Retriever, SearchOptions
 from stepreward.retrieval.store import Store
-from stepreward.schema import Item, Method, ScoreRequest, TokenCount
+from stepreward.schema import Item, Method, ScoreRequest
 from stepreward.settings import EMBEDDED, Settings
 from stepreward.worker.client import WorkerClient
 from stepreward.worker.sampling import Judge, RetSPJudge, RPRMJudge, sampling_options
@@ -84,7 +84,8 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
         )
         judges = _judges(settings, tokenizer, worker, card.max_model_len)
         pipeline = Pipeline(retriever, judges, card.id, _defaults(settings), metrics)
-        await _warm_up(pipeline, worker, tokenizer)
+        await check_same_tokenizer(worker, tokenizer)
+        await _warm_up(pipeline)
         yield Service(
             pipeline=pipeline,
             limits=_limits(settings),
@@ -137,12 +138,19 @@ def _limits(settings: Settings) -> Limits:
     return Limits(settings.max_body_bytes, settings.max_items, settings.max_steps, settings.max_text_chars)
 
 
-async def _warm_up(pipeline: Pipeline, worker: WorkerClient, tokenizer: PromptTokenizer) -> None:
-    """One score through every part, and two sampled tokens: what the first request of a kind costs, no client pays."""
+async def _warm_up(pipeline: Pipeline) -> None:
+    """One score through every part: the engine's first batch costs seconds that no client shall see."""
     item = Item(id="warm-up", question="What is 2 + 3?", steps=["2 + 3 = 5."])
     await pipeline.score(ScoreRequest(items=[item], method="retsp"), "warm-up")
-    options = sampling_options(max_tokens=2, temperature=1, top_p=0.95)
-    await worker.sample(tokenizer.trusted(item.question), k=1, seed=0, options=options, spent=TokenCount())
+
+
+async def check_same_tokenizer(worker: WorkerClient, tokenizer: PromptTokenizer) -> None:
+    """Raises ConfigurationError where the worker spells token ids otherwise: its scores would mean nothing."""
+    token_ids, text = await worker.spell(tokenizer.trusted("1, 2, 3, 4, 5, 6, 7, 8,"))
+    if not token_ids or tokenizer.decode(token_ids) != text:
+        raise ConfigurationError(
+            "STEPREWARD_MODEL: the worker serves a model with another tokenizer; name the model that it serves"
+        )
 
 
 async def _state(asked: Awaitable[object]) -> str:

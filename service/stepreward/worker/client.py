@@ -40,6 +40,7 @@ class _Logprobs(_Loose):
 
 class _Choice(_Loose):
     index: int
+    text: str = ""
     token_ids: list[int] | None = None
     logprobs: _Logprobs | None = None
 
@@ -90,6 +91,18 @@ class WorkerClient:
             raise ConfigurationError(f"STEPREWARD_WORKER_URL: {self._http.base_url} is not a vLLM server") from error
         self._model = card.id
         return card
+
+    async def spell(self, prompt: Tokens) -> tuple[Tokens, str]:
+        """What the model surely goes on with, eight tokens, as ids and in the worker's own spelling of them."""
+        body = {
+            "prompt": [list(prompt)],
+            "max_tokens": 8,
+            "temperature": 0,
+            "return_token_ids": True,
+            "skip_special_tokens": False,
+        }
+        (choice,) = await self._complete(body, 1, TokenCount())
+        return choice.token_ids or [], choice.text
 
     async def sample(
         self, prompt: Tokens, k: int, seed: int, options: SamplingOptions, spent: TokenCount
