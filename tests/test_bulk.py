@@ -30,10 +30,11 @@ import uvicorn
 
 from scripted_worker import ScriptedWorker
 from stepreward.api import create_app
-from stepreward.bulk import BadRow, Outcome, Row, Summary, read_rows, score_rows
+from stepreward.bulk import Outcome, Row, Summary, read_rows, score_rows
 from stepreward.cli import main
 from stepreward.client import AsyncClient, ServiceUnavailable
 from stepreward.errors import ConfigurationError, DependencyError, RequestError
+from stepreward.files import BadRow
 from stepreward.schema import (
     Aggregates,
     ErrorBody,

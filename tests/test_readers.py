@@ -16,10 +16,10 @@ from click.testing import CliRunner
 
 from stepreward.commands.corpus import command
 from stepreward.corpus.build import read_corpus
-from stepreward.corpus.readers import FORMATS, BadRow, Format, HubDataset, LabelledSolution, read_solutions
+from stepreward.corpus.readers import FORMATS, Format, HubDataset, LabelledSolution, read_solutions
 from stepreward.corpus.readers.hub import hub_rows
 from stepreward.errors import ConfigurationError
-from stepreward.files import UnpackedFrames
+from stepreward.files import BadRow, UnpackedFrames
 
 SHARED = Path(__file__).parents[2] / "shared"
 needs_shared = pytest.mark.skipif(not (SHARED / "data").is_dir(), reason="../shared is absent: no published data sets")

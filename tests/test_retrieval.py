@@ -23,8 +23,9 @@ from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.http.exceptions import ApiException
 
 from stepreward.corpus.build import Corpus, build_snapshot, content_sha256, read_corpus, snapshot_id
-from stepreward.corpus.readers import BadRow, read_solutions
+from stepreward.corpus.readers import read_solutions
 from stepreward.errors import ConfigurationError, DimensionMismatch, RetrievalUnavailable
+from stepreward.files import BadRow
 from stepreward.metrics import Metrics
 from stepreward.retrieval.duplicates import normalised
 from stepreward.retrieval.encoder import Encoder, Vectors, encoder_name

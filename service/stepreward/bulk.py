@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from stepreward.client import AsyncClient
 from stepreward.errors import RequestError
-from stepreward.files import open_lines
+from stepreward.files import BadRow, open_lines, reason_of
 from stepreward.schema import Item, ItemResult, ScoreRequest
 
 
@@ -24,14 +24,6 @@ class Row:
 
     line: int
     item: Item
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """A row that was not scored. `line` is 1-based."""
-
-    line: int
-    reason: str
 
 
 Outcome = ItemResult | BadRow
@@ -78,9 +70,7 @@ def _row(line: bytes, number: int, question_key: str) -> Row | BadRow:
         name = raw.get("id")
         return Row(number, Item.model_validate(given if name is None else {"id": str(name), **given}))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        return BadRow(number, f"{place}: {first['msg']}" if place else first["msg"])
+        return BadRow(number, reason_of(error))
 
 
 async def score_rows(

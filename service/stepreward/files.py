@@ -1,4 +1,4 @@
-"""Lines on disk or on standard input, packed by gzip or Zstandard or not."""
+"""Lines on disk or on standard input, packed by gzip or Zstandard or not, and what is wrong with one."""
 
 import gzip
 import io
@@ -6,12 +6,30 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
+
+from pydantic import ValidationError
 
 from stepreward.errors import ConfigurationError
 
 _PACKED_BYTES_AT_ONCE = 16 << 10
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that cannot be used. `line` is its 1-based line, or its number where the file has no lines."""
+
+    line: int
+    reason: str
+
+
+def reason_of(error: ValidationError) -> str:
+    """The first thing that is wrong with a row, and where, without the row's text."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}" if place else first["msg"]
 
 
 @contextmanager

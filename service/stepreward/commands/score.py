@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from stepreward.bulk import BadRow, Summary, read_rows, score_rows
+from stepreward.bulk import Summary, read_rows, score_rows
 from stepreward.client import AsyncClient
 from stepreward.errors import ConfigurationError
-from stepreward.files import open_lines
+from stepreward.files import BadRow, open_lines
 from stepreward.schema import Item, ScoreRequest, TrajectoryOptions
 
 _PLACEHOLDER = [Item(question="?", steps=["?"])]

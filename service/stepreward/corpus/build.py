@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from stepreward.corpus.readers import BadRow, Format, HubDataset, read_solutions
+from stepreward.corpus.readers import Format, HubDataset, read_solutions
 from stepreward.errors import ConfigurationError
+from stepreward.files import BadRow
 from stepreward.retrieval.encoder import Encoder, Vectors
 from stepreward.retrieval.payloads import QuestionPayload, StepPayload
 from stepreward.retrieval.pca import PCA
@@ -119,16 +120,17 @@ def _question_point(solution: LabelledSolution, vectors: dict[str, Vectors]) -> 
 def _step_points(solution: LabelledSolution, vectors: dict[str, Vectors]) -> list[Point]:
     """The labelled steps; one without a label cannot tell anything about another."""
     points = []
+    question_id = _question_id(solution)
     for index, (text, label) in enumerate(zip(solution.steps, solution.labels, strict=True)):
         if label is None:
             continue
         payload = StepPayload(
-            question_id=_question_id(solution),
+            question_id=question_id,
             text=text,
             label=label,
             source=solution.source,
             sha256=hashlib.sha256(text.encode()).hexdigest(),
         )
-        identity = str(uuid.uuid5(uuid.UUID(payload.question_id), str(index)))
+        identity = str(uuid.uuid5(uuid.UUID(question_id), str(index)))
         points.append(Point(identity, vectors[text].tolist(), payload.model_dump(mode="json")))
     return points

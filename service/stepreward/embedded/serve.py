@@ -14,9 +14,10 @@ from stepreward.concurrency import run_all
 from stepreward.embedded import preflight
 from stepreward.embedded.child import Child, ChildFailed, http_ready
 from stepreward.embedded.model import is_prepared
+from stepreward.embedded.preflight import Device
 from stepreward.embedded.stages import Stages
 from stepreward.embedded.supervisor import Supervisor
-from stepreward.embedded.worker import Device, worker_argv, worker_env
+from stepreward.embedded.worker import worker_argv, worker_env
 from stepreward.settings import EMBEDDED, ENV_PREFIX, Settings
 
 _DISK_BYTES = 2 * preflight.GIB

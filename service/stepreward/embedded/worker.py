@@ -5,11 +5,9 @@
 
 import os
 import sys
-from typing import Literal
 
+from stepreward.embedded.preflight import Device
 from stepreward.settings import Settings
-
-Device = Literal["cpu", "cuda"]
 
 
 def worker_argv(settings: Settings, device: Device) -> tuple[str, ...]:

@@ -18,7 +18,8 @@ from stepreward.corpus.readers.plain import PlainRow
 from stepreward.corpus.readers.prm800k import PRM800KRow
 from stepreward.corpus.readers.prmbench import PRMBenchRow
 from stepreward.corpus.readers.processbench import ProcessBenchRow
-from stepreward.corpus.readers.rows import BadRow, Row, decode_cells, file_rows
+from stepreward.corpus.readers.rows import Row, decode_cells, file_rows
+from stepreward.files import BadRow, reason_of
 from stepreward.schema import LabelledSolution
 
 __all__ = ["FORMATS", "BadRow", "Format", "HubDataset", "LabelledSolution", "read_solutions"]
@@ -54,8 +55,6 @@ def _solutions(row: Row, published: type[_PublishedRow]) -> list[LabelledSolutio
     try:
         return published.model_validate(decode_cells(row.value, published.JSON_COLUMNS, row.text_cells)).solutions()
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        return [BadRow(row.line, f"{place}: {first['msg']}" if place else first["msg"])]
+        return [BadRow(row.line, reason_of(error))]
     except ValueError as error:
         return [BadRow(row.line, str(error))]

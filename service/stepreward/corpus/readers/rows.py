@@ -14,7 +14,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from stepreward.errors import ConfigurationError
-from stepreward.files import open_lines
+from stepreward.files import BadRow, open_lines
 
 # A quote that is never closed would take the rest of the file into one cell.
 _LONGEST_CELL = 16 << 20
@@ -31,14 +31,6 @@ class Row:
     line: int
     value: object
     text_cells: bool = False
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """A row that cannot be used. `line` as in Row."""
-
-    line: int
-    reason: str
 
 
 def file_rows(path: Path) -> Iterator[Row | BadRow]:
