@@ -11,6 +11,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from json import JSONDecodeError
 from typing import Literal, TypeVar
 
@@ -30,6 +31,7 @@ _QUESTIONS = "stepreward_questions_"
 _STEPS = "stepreward_steps_"
 _ACTIVE = "stepreward_active"
 _UPSERT_POINTS = 512
+_PAGE_POINTS = 1000
 
 T = TypeVar("T")
 Kind = Literal["questions", "steps"]
@@ -138,6 +140,21 @@ class Store:
             known = {record.id for record in found}
             found += [record for record in first if record.id not in known][: limit - len(found)]
         return [Point(str(record.id), _plain(record.vector), record.payload or {}) for record in found]
+
+    async def scan(self, snapshot_id: str, kind: Kind, with_vectors: bool) -> AsyncIterator[list[Point]]:
+        """All points in the order of ids, a page at a time; a point's vector is empty without `with_vectors`."""
+        collection = (_QUESTIONS if kind == "questions" else _STEPS) + snapshot_id
+        offset: models.ExtendedPointId | None = None
+        while True:
+            page, offset = await self._read(
+                partial(self._client.scroll, collection, limit=_PAGE_POINTS, offset=offset, with_vectors=with_vectors)
+            )
+            yield [
+                Point(str(record.id), _plain(record.vector) if with_vectors else [], record.payload or {})
+                for record in page
+            ]
+            if offset is None:
+                return
 
     async def has(self, snapshot_id: str) -> bool:
         """Whether a complete snapshot of this id is stored."""
