@@ -55,6 +55,13 @@ check_libnuma() {
   step "libnuma1" apt_install libnuma1
 }
 
+# The tests of the shared cache start a Redis; without it they are skipped, so nothing fails here.
+bring_redis() {
+  if command -v redis-server >/dev/null || ! may_apt; then return; fi
+  echo "setup: redis-server"
+  apt_install redis-server || echo "setup: redis-server could not be installed; the tests that need it are skipped" >&2
+}
+
 # As root of a Debian or Ubuntu, which is what a container is, what is missing is installed; elsewhere it is named.
 may_apt() {
   [[ $EUID == 0 ]] && command -v apt-get >/dev/null
@@ -160,6 +167,7 @@ install() {
   if [[ -n ${PYTHON:-} ]]; then PYTHON_CHOICE=(--python "$PYTHON"); fi
   check_machine
   if [[ $DEVICE == cpu ]]; then check_libnuma; fi
+  if [[ $DEV == dev ]]; then bring_redis; fi
   find_uv
   rm -f .venv/.setup-*
   remove_other_device

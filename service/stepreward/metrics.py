@@ -83,6 +83,28 @@ class Metrics:
             ["kind"],
             registry=self.registry,
         )
+        self.cache_steps = Counter(
+            "stepreward_cache_steps_total",
+            "Steps by where their judgement came from: computed, joined (computed for another caller at that time), "
+            "cached_memory or cached_redis",
+            ["origin"],
+            registry=self.registry,
+        )
+        self.cache_bytes = Gauge(
+            "stepreward_cache_bytes", "Estimated size of the judgements kept in memory", registry=self.registry
+        )
+        self.cache_evictions = Counter(
+            "stepreward_cache_evictions_total",
+            "Judgements that went out of memory for want of room, before their time",
+            registry=self.registry,
+        )
+        self.cache_redis_errors = Counter(
+            "stepreward_cache_redis_errors_total",
+            "What went wrong with the shared cache: read or write (not asked again for 5 s), damaged (a value that "
+            "is no JSON of ours), dropped (too much waits to be written)",
+            ["kind"],
+            registry=self.registry,
+        )
         self.in_flight = Gauge(
             "stepreward_requests_in_flight", "Scoring requests being worked on", registry=self.registry
         )

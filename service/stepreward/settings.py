@@ -108,6 +108,16 @@ class Settings(BaseSettings):
     rprm_temperature: float = Field(0.95, gt=0, le=2, description="sampling temperature of rprm")
     rprm_top_p: float = Field(0.95, gt=0, le=1, description="nucleus of rprm's sampling")
 
+    # keeping scores
+    cache_mib: int = Field(256, ge=0, description="judgements kept in memory, in MiB; 0 keeps none")
+    cache_ttl_s: float = Field(
+        3600, gt=0, description="how long a judgement is kept, in memory and in Redis, in seconds"
+    )
+    cache_redis_url: SecretStr | None = Field(
+        None,
+        description="a Redis that gateways share judgements in, as redis://:password@host:6379/0; without it none is",
+    )
+
     # starting and stopping
     start_timeout_s: float = Field(
         300, gt=0, description="how long the gateway waits at start for the worker and the store, in seconds"
