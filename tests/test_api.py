@@ -17,8 +17,10 @@ from scripted_worker import Fault, ScriptedWorker
 from stepreward import errors
 from stepreward.api import create_app
 from stepreward.metrics import Metrics
+from stepreward.policies import Policy
 from stepreward.retrieval.store import Store
-from stepreward.schema import ErrorBody, Prompt, References, ScoreRequest, ScoreResponse, Solution, TokenCount, Verdict
+from stepreward.schema import ErrorBody, Prompt, References, ScoreRequest, ScoreResponse, Solution, TokenCount
+from stepreward.worker.sampling import Verdicts
 from test_pipeline import LIMITS, item, long_item, service
 from test_retrieval import NO_PAYLOAD_INDEX, ROWS, BagOfWords
 
@@ -73,15 +75,15 @@ def assert_is_error(answer: httpx.Response, status: int, code: str) -> dict[str,
 class Raises:
     """A judge with a bug, or with a fault that the test names."""
 
-    version = "raises-1"
+    version = revision = "raises-1"
 
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    def render(self, solution: Solution, references: References) -> list[Prompt]:
-        return [Prompt((1,), 0, 0) for _ in solution.steps]
+    def render(self, solution: Solution, references: References, indexes: Sequence[int]) -> list[Prompt]:
+        return [Prompt((1,), 0, 0) for _ in indexes]
 
-    async def judge(self, prompts: Sequence[Prompt], k: int, seed: int, spent: TokenCount) -> list[list[Verdict]]:
+    async def judge(self, prompts: Sequence[Prompt], policy: Policy, seed: int, spent: TokenCount) -> list[Verdicts]:
         raise self._error
 
 
@@ -98,7 +100,7 @@ def test_an_answer_has_the_shape_of_the_wire() -> None:
     [result] = body["items"]
     assert {"id", "status", "score", "aggregates", "first_error", "steps", "degraded", "failure"} <= set(result)
     assert (result["id"], result["status"], result["failure"], result["degraded"]) == ("a", "ok", None, [])
-    assert set(result["aggregates"]) == {"min", "prod", "mean", "last"}
+    assert set(result["aggregates"]) == {"min", "prod", "mean", "last", "weighted"}
     assert result["score"] == result["aggregates"]["min"]
     assert set(result["usage"]) == {"prompt_tokens", "cached_tokens", "generated_tokens"}
     assert {"question_id", "step_id", "similarity", "source", "sha256"} <= set(result["references"][0])
@@ -116,6 +118,7 @@ def test_the_same_request_twice_gives_the_same_body_but_for_its_id(method) -> No
 
     first, second = with_api(twice)
     assert first.pop("request_id") != second.pop("request_id")
+    assert [[result.pop("cached") for result in body["items"]] for body in (first, second)] == [[False] * 2, [True] * 2]
     assert first == second
 
 
@@ -199,11 +202,10 @@ REFUSED_BODIES: dict[str, tuple[object, int, str, str]] = {
     "unknown field": ({**ONE, "temperature": 1}, 422, "invalid_request", "temperature"),
     "unknown field of an item": (_one(response="a"), 422, "invalid_request", "items[0].response"),
     "unknown field of retrieval": ({**ONE, "retrieval": {"reranker": "lexical"}}, 422, "invalid_request", "retr"),
-    "field of a later issue: until": ({**ONE, "until": "first_error"}, 422, "invalid_request", "until"),
-    "field of a later issue: deadline": ({**ONE, "deadline_ms": 3}, 422, "invalid_request", "deadline_ms"),
-    "field of a later issue: priority": ({**ONE, "priority": "bulk"}, 422, "invalid_request", "priority"),
-    "method of a later issue": ({**ONE, "method": "cascade"}, 422, "invalid_request", "method"),
-    "policy of a later issue": ({**ONE, "trajectories": {"policy": "adaptive"}}, 422, "invalid_request", "policy"),
+    "unknown field: deadline": ({**ONE, "deadline": 3}, 422, "invalid_request", "deadline"),
+    "unknown until": ({**ONE, "until": "last_error"}, 422, "invalid_request", "until"),
+    "unknown policy": ({**ONE, "trajectories": {"policy": "eager"}}, 422, "invalid_request", "policy"),
+    "adaptive retsp": ({**ONE, "trajectories": {"policy": "adaptive"}}, 422, "invalid_request", "trajectories.policy"),
     "blank question": (_one(question=" \n\t"), 422, "invalid_request", "items[0].question"),
     "empty question": (_one(question=""), 422, "invalid_request", "items[0].question"),
     "no steps": (_one(steps=[]), 422, "invalid_request", "items[0].steps"),
@@ -383,11 +385,18 @@ def _gone() -> Store:
     return Store(AsyncQdrantClient(url="http://qdrant:6333", check_compatibility=False, transport=transport))
 
 
-@pytest.mark.parametrize("method", ["retsp", "rprm"])
-def test_a_vector_store_that_is_down_is_503_with_retry_after(method) -> None:
-    answer = post({**ONE, "method": method}, store=_gone())
+@pytest.mark.parametrize("asked", [{}, {"method": "rprm", "retrieval": {"steps": 1}}])
+def test_a_vector_store_that_is_down_is_503_with_retry_after(asked) -> None:
+    answer = post({**ONE, **asked}, store=_gone())
     assert assert_is_error(answer, 503, "retrieval_unavailable")["retryable"] is True
     assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("asked", [{"method": "rprm"}, {"retrieval": {"mode": "none"}}])
+def test_a_request_that_wants_no_references_does_without_the_vector_store(asked) -> None:
+    answer = post({**ONE, **asked}, store=_gone())
+    assert (answer.status_code, answer.json()["corpus_snapshot"]) == (200, None)
+    assert answer.json()["items"][0]["degraded"] == []
 
 
 def test_a_store_without_a_corpus_is_503() -> None:

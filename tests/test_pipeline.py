@@ -15,6 +15,7 @@ from qdrant_client import AsyncQdrantClient
 
 from scripted_worker import Fault, ScriptedWorker, byte_tokenizer, p_first
 from stepreward.body import Limits
+from stepreward.cache import ScoreCache, Values
 from stepreward.errors import (
     ContextOverflow,
     InvalidRequest,
@@ -22,23 +23,27 @@ from stepreward.errors import (
     WorkerAnswerInvalid,
     WorkerUnavailable,
 )
+from stepreward.judging import Bench, may_keep
 from stepreward.metrics import Metrics
 from stepreward.pipeline import Pipeline
 from stepreward.plan import Defaults
+from stepreward.policies import Adaptive
 from stepreward.prompts.retsp import RetSP
 from stepreward.prompts.rprm import RPRM
 from stepreward.prompts.template import StepTemplate
+from stepreward.references import ReferenceFinder
 from stepreward.retrieval.search import Retriever, SearchOptions
 from stepreward.retrieval.store import Store
 from stepreward.schema import (
     Item,
     ItemResult,
-    Method,
+    JudgeMethod,
     References,
     RetrievalPolicy,
     ScoreRequest,
     ScoreResponse,
     Solution,
+    StepJudgement,
 )
 from stepreward.wiring import Service
 from stepreward.worker.client import WorkerClient
@@ -48,6 +53,8 @@ from test_retrieval import NO_PAYLOAD_INDEX, ROWS, BagOfWords, bag_encoder, buil
 pytestmark = pytest.mark.filterwarnings(NO_PAYLOAD_INDEX)
 
 MAX_TOKENS = 128
+ADAPTIVE = Adaptive(1, 3)
+UNCERTAIN = (0.2, 0.8)
 SEARCH = SearchOptions(questions=1, steps=1, min_similarity=0.3)
 LIMITS = Limits(body_bytes=200_000, items=50, steps=40, text_chars=4000)
 NO_REFERENCES = {"questions": 0, "steps": 0}
@@ -76,10 +83,12 @@ async def stored_corpus() -> Store:
 @asynccontextmanager
 async def service(
     worker: ScriptedWorker,
-    judges: Mapping[Method, Judge] | None = None,
+    *,
+    judges: Mapping[JudgeMethod, Judge] | None = None,
     encoder_model: BagOfWords | None = None,
     store: Store | None = None,
     policy: RetrievalPolicy = "require",
+    cache_bytes: int = 1 << 20,
 ) -> AsyncIterator[Service]:
     """A service over the corpus of test_retrieval; `judges` or a `store` of the test's own stand in where given."""
     searched = store or await stored_corpus()
@@ -91,14 +100,22 @@ async def service(
         retsp, rprm = methods(worker.context_tokens)
         options = sampling_options(MAX_TOKENS, temperature=0.95, top_p=0.95)
         judges = judges or {"retsp": RetSPJudge(retsp, client), "rprm": RPRMJudge(rprm, client, options)}
-        retriever = Retriever(encoder, searched, 16, metrics)
+        cache = ScoreCache(Values.of(StepJudgement, may_keep), cache_bytes, 3600, metrics)
+        bench = Bench(
+            finder=ReferenceFinder(Retriever(encoder, searched, 16, metrics), policy),
+            judges=judges,
+            cache=cache,
+            model=worker.model,
+            metrics=metrics,
+        )
         yield Service(
-            pipeline=Pipeline(retriever, judges, worker.model, Defaults("retsp", 3, SEARCH, policy), metrics),
+            pipeline=Pipeline(bench, worker.model, Defaults("retsp", 3, SEARCH, ADAPTIVE, UNCERTAIN)),
             limits=LIMITS,
             metrics=metrics,
             probes={"store": searched.active, "encoder": encoder.probe, "worker": client.connect},
             dispensable={"store"} if policy == "degrade" else frozenset(),
         )
+        await cache.close()
     encoder.close()
     if store is not None:
         await store.close()
@@ -219,11 +236,13 @@ def test_a_request_that_names_no_method_gets_the_default_one() -> None:
     assert score(ScriptedWorker(), item(0)).method == "retsp"
 
 
-@pytest.mark.parametrize("aggregate", ["min", "prod", "mean", "last"])
+@pytest.mark.parametrize("aggregate", ["min", "prod", "mean", "last", "weighted"])
 def test_the_score_is_the_aggregate_asked_for(aggregate) -> None:
     [result] = score(ScriptedWorker(), item(0), aggregate=aggregate, retrieval=NO_REFERENCES).items
     scores = without_references(0)
     expected = {"min": min(scores), "prod": math.prod(scores), "mean": sum(scores) / 3, "last": scores[-1]}
+    weights = [1 + p * math.log2(p) + (1 - p) * math.log2(1 - p) for p in scores]
+    expected["weighted"] = sum(w * p for w, p in zip(weights, scores, strict=True)) / sum(weights)
     assert result.aggregates.model_dump() == pytest.approx(expected)
     assert result.score == pytest.approx(expected[aggregate])
 

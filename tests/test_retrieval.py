@@ -148,8 +148,9 @@ def search(
     **how: Any,
 ) -> list[References]:
     async def use(lib: Library) -> list[References]:
-        snapshot, references = await lib.retriever.search(solutions, SearchOptions(questions, steps, min_similarity))
-        assert snapshot == lib.manifest.id
+        snapshot = await lib.retriever.active()
+        references = await lib.retriever.search(snapshot, solutions, SearchOptions(questions, steps, min_similarity))
+        assert snapshot.id == lib.manifest.id
         return references
 
     return with_library(use, **how)
@@ -287,13 +288,6 @@ def test_an_unrelated_question_gets_no_reference_at_all() -> None:
     assert found == References((), ((),))
 
 
-def test_no_references_wanted_encodes_nothing() -> None:
-    model = BagOfWords()
-    [found] = search([target(1)], questions=0, steps=0, model=model)
-    assert found == References((), ((), (), ()))
-    assert sum(ROWS[1]["question"] in batch for batch in model.batches) == 1  # by the ingest
-
-
 def test_steps_are_found_without_reference_questions() -> None:
     [found] = search([target(4)], questions=0, steps=1)
     assert found.questions == ()
@@ -309,7 +303,7 @@ def test_questions_are_found_without_reference_steps() -> None:
 def test_vectors_of_another_encoder_are_refused_by_name() -> None:
     async def use(lib: Library):
         other = Retriever(bag_encoder(name="other-model"), lib.store, 16, Metrics())
-        await other.search([NEW], SearchOptions(1, 1, 0.0))
+        await other.search(await other.active(), [NEW], SearchOptions(1, 1, 0.0))
 
     with pytest.raises(ConfigurationError, match=r"STEPREWARD_ENCODER_MODEL.*other-model.*bag-of-words"):
         with_library(use)
@@ -318,7 +312,7 @@ def test_vectors_of_another_encoder_are_refused_by_name() -> None:
 def test_vectors_of_another_length_are_refused_with_both_lengths() -> None:
     async def use(lib: Library):
         other = Retriever(bag_encoder(BagOfWords(dimensions=39)), lib.store, 16, Metrics())
-        await other.search([NEW], SearchOptions(1, 1, 0.0))
+        await other.search(await other.active(), [NEW], SearchOptions(1, 1, 0.0))
 
     with pytest.raises(DimensionMismatch, match=r"39 .*40"):
         with_library(use)
@@ -339,7 +333,7 @@ def search_without_duplicates(
         metrics = Metrics()
         retriever = Retriever(lib.encoder, lib.store, how.get("pool_questions", 16), metrics, how.get("similarity", 1))
         options = SearchOptions(questions, steps, EVERYTHING, exclude_duplicates=True)
-        _, found = await retriever.search(solutions, options)
+        found = await retriever.search(await retriever.active(), solutions, options)
         return found, metrics.registry.get_sample_value("stepreward_duplicates_dropped_total")
 
     return with_library(use, rows=rows)
@@ -412,7 +406,7 @@ def draw(
 ) -> list[References]:
     async def use(lib: Library) -> list[References]:
         options = SearchOptions(how.get("questions", 2), how.get("steps", 2), 0.99, exclude_duplicates, seed)
-        return (await lib.retriever.search(solutions, options))[1]
+        return await lib.retriever.search(await lib.retriever.active(), solutions, options)
 
     return with_library(use, rows=how.get("rows", ROWS))
 
@@ -465,14 +459,14 @@ def test_every_similarity_found_is_told_and_those_below_the_threshold_are_counte
     async def use(lib: Library) -> Callable[..., float | None]:
         metrics = Metrics()
         retriever = Retriever(lib.encoder, lib.store, 16, metrics)
-        [found] = (await retriever.search([NEW], SearchOptions(3, 2, 0.6)))[1]
+        [found] = await retriever.search(await retriever.active(), [NEW], SearchOptions(3, 2, 0.6))
         told = metrics.registry.get_sample_value
         unused = 3 - len(found.questions), 4 - sum(map(len, found.steps))
         assert sum(unused) > 0
         for kind, count, below in [("question", 3, unused[0]), ("step", 4, unused[1])]:
             assert told(f"stepreward_{kind}_similarity_count") == count
             assert told("stepreward_references_below_threshold_total", {"kind": kind}) == below
-        await retriever.search([NEW], SearchOptions(3, 2, 0.6, random_seed=1))
+        await retriever.search(await retriever.active(), [NEW], SearchOptions(3, 2, 0.6, random_seed=1))
         return told
 
     told = with_library(use)
@@ -482,7 +476,8 @@ def test_every_similarity_found_is_told_and_those_below_the_threshold_are_counte
 def test_a_similarity_of_one_falls_in_the_last_bucket_that_has_a_bound() -> None:
     async def use(lib: Library) -> float | None:
         metrics = Metrics()
-        await Retriever(lib.encoder, lib.store, 16, metrics).search([target(4)], SearchOptions(1, 0, 0.3))
+        retriever = Retriever(lib.encoder, lib.store, 16, metrics)
+        await retriever.search(await retriever.active(), [target(4)], SearchOptions(1, 0, 0.3))
         return metrics.registry.get_sample_value("stepreward_question_similarity_bucket", {"le": "1.0"})
 
     assert with_library(use) == 1

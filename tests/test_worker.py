@@ -11,6 +11,7 @@ import pytest
 from scripted_worker import Fault, ScriptedWorker, byte_tokenizer, margin, p_first
 from stepreward import aggregation
 from stepreward.errors import ConfigurationError, StepRewardError, WorkerAnswerInvalid, WorkerUnavailable
+from stepreward.policies import Fixed
 from stepreward.prompts.retsp import RetSP
 from stepreward.prompts.rprm import MARKER, RPRM
 from stepreward.prompts.template import StepTemplate
@@ -88,7 +89,7 @@ def judge_rprm(
     worker: ScriptedWorker, prompts: Sequence[Prompt], k: int, seed: int = 0, spent: TokenCount | None = None
 ) -> list[list[Verdict]]:
     spent = spent or TokenCount()
-    return with_client(worker, lambda client: RPRMJudge(rprm(), client, OPTIONS).judge(prompts, k, seed, spent))
+    return with_client(worker, lambda client: RPRMJudge(rprm(), client, OPTIONS).judge(prompts, Fixed(k), seed, spent))
 
 
 def prompts_of(*lengths: int) -> list[Prompt]:
@@ -276,14 +277,14 @@ def test_cached_tokens_that_the_worker_does_not_report_stay_unknown() -> None:
 @pytest.mark.parametrize(("steps", "calls"), [(1, [1]), (64, [64]), (65, [64, 1]), (150, [64, 64, 22])])
 def test_many_steps_are_sent_in_chunks_and_keep_their_order(steps, calls) -> None:
     worker, prompts = ScriptedWorker(), prompts_of(*[3] * steps)
-    verdicts = with_client(worker, lambda client: retsp_judge(client).judge(prompts, 1, 0, TokenCount()))
+    verdicts = with_client(worker, lambda client: retsp_judge(client).judge(prompts, Fixed(1), 0, TokenCount()))
     assert [len(body["prompt"]) for body in worker.requests] == calls
     assert [verdict.p_correct for [verdict] in verdicts] == pytest.approx([p_first(p.token_ids) for p in prompts])
 
 
 def test_retsp_reads_plus_against_minus() -> None:
     worker = ScriptedWorker()
-    with_client(worker, lambda client: retsp_judge(client).judge(prompts_of(3), 1, 0, TokenCount()))
+    with_client(worker, lambda client: retsp_judge(client).judge(prompts_of(3), Fixed(1), 0, TokenCount()))
     tokens = byte_tokenizer()
     assert worker.requests[0]["logprob_token_ids"] == [tokens.label("+"), tokens.label("-")]
 
@@ -291,7 +292,7 @@ def test_retsp_reads_plus_against_minus() -> None:
 def test_retsp_gives_the_same_verdicts_whatever_the_seed() -> None:
     def verdicts(seed):
         return with_client(
-            ScriptedWorker(), lambda client: retsp_judge(client).judge(prompts_of(3, 4), 1, seed, TokenCount())
+            ScriptedWorker(), lambda client: retsp_judge(client).judge(prompts_of(3, 4), Fixed(1), seed, TokenCount())
         )
 
     assert verdicts(0) == verdicts(1)
@@ -300,7 +301,9 @@ def test_retsp_gives_the_same_verdicts_whatever_the_seed() -> None:
 @pytest.mark.parametrize("fault", UNREADABLE)
 def test_an_unreadable_retsp_step_has_no_valid_verdict_and_no_score(fault) -> None:
     worker = ScriptedWorker({0: fault})
-    verdicts = with_client(worker, lambda client: retsp_judge(client).judge(prompts_of(3, 4), 1, 0, TokenCount()))
+    verdicts = with_client(
+        worker, lambda client: retsp_judge(client).judge(prompts_of(3, 4), Fixed(1), 0, TokenCount())
+    )
     unread, read = (aggregation.step_score(of_step) for of_step in verdicts)
     assert (unread.score, unread.k_used, unread.k_valid) == (None, 1, 0)
     assert (read.k_used, read.k_valid) == (1, 1)
@@ -309,7 +312,7 @@ def test_an_unreadable_retsp_step_has_no_valid_verdict_and_no_score(fault) -> No
 def test_one_failed_chunk_fails_the_item_with_its_own_error() -> None:
     worker = ScriptedWorker({1: Fault.STATUS_500})
     with pytest.raises(WorkerUnavailable):
-        with_client(worker, lambda client: retsp_judge(client).judge(prompts_of(*[2] * 100), 1, 0, TokenCount()))
+        with_client(worker, lambda client: retsp_judge(client).judge(prompts_of(*[2] * 100), Fixed(1), 0, TokenCount()))
 
 
 # rprm

@@ -38,13 +38,28 @@ def step_score(verdicts: Sequence[Verdict]) -> StepScore:
 
 
 def aggregates(scores: Sequence[float | None]) -> Aggregates:
-    """min, product, mean and last of the step scores, in [0, 1]; all None unless every step has one."""
+    """Of the step scores, in [0, 1]; all None unless every step has one."""
     known = [score for score in scores if score is not None]
     if not known or len(known) < len(scores):
-        return Aggregates(min=None, prod=None, mean=None, last=None)
-    # The mean of equal numbers can come out a rounding below them.
-    mean = min(max(statistics.fmean(known), min(known)), max(known))
-    return Aggregates(min=min(known), prod=math.prod(known), mean=mean, last=known[-1])
+        return Aggregates(min=None, prod=None, mean=None, last=None, weighted=None)
+    weights = [_confidence(score) for score in known]
+    return Aggregates(
+        min=min(known),
+        prod=math.prod(known),
+        mean=_mean(known),
+        last=known[-1],
+        weighted=_mean(known, weights) if math.fsum(weights) > 0 else _mean(known),
+    )
+
+
+def _mean(scores: Sequence[float], weights: Sequence[float] | None = None) -> float:
+    """Between the least and the greatest: the mean of equal numbers can come out a rounding beside them."""
+    return min(max(statistics.fmean(scores, weights), min(scores)), max(scores))
+
+
+def _confidence(score: float) -> float:
+    """1 - the binary entropy in bits: 1 for a sure step, 0 for one at 0.5."""
+    return max(0.0, 1 + sum(p * math.log2(p) for p in (score, 1 - score) if p > 0))
 
 
 def first_error(scores: Sequence[float | None]) -> int | None:

@@ -1,11 +1,13 @@
 """Every instrument of the service. Base units, bounded labels."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from stepreward.schema import Degradation, StepResult, TokenCount, Verdict
 
 Stage = Literal["parse", "encode", "retrieve", "render", "judge", "aggregate"]
 ReferenceKind = Literal["question", "step"]
@@ -117,6 +119,27 @@ class Metrics:
             yield
         finally:
             self._stage.labels(name).observe(time.perf_counter() - started_s)
+
+    def count_tokens(self, spent: TokenCount) -> None:
+        self.tokens.labels("prompt").inc(spent.prompt)
+        self.tokens.labels("cached").inc(spent.cached or 0)
+        self.tokens.labels("generated").inc(spent.generated)
+
+    def count_verdicts(self, verdicts: Iterable[Verdict]) -> None:
+        for verdict in verdicts:
+            kind = "unread" if verdict.p_correct is None else "forced" if verdict.forced else "read"
+            self.verdicts.labels(kind).inc()
+
+    def count_item(self, outcome: str, degraded: Iterable[Degradation]) -> None:
+        """`outcome` is "ok" or an error's code."""
+        self.items.labels(outcome).inc()
+        for reason in degraded:
+            self.degraded.labels(reason).inc()
+
+    def count_steps(self, steps: Iterable[StepResult]) -> None:
+        for step in steps:
+            if step.method and step.score is not None:
+                self.steps.labels(step.method).inc()
 
     def render(self) -> bytes:
         return generate_latest(self.registry)

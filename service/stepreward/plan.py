@@ -1,11 +1,13 @@
 """What a request gets that does not say: every choice made, before anything is done."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from stepreward.errors import InvalidRequest
+from stepreward.policies import Adaptive, Fixed, Policy
 from stepreward.retrieval.search import SearchOptions
-from stepreward.schema import Method, ReferenceMode, RetrievalOptions, RetrievalPolicy, ScoreRequest
+from stepreward.schema import JudgeMethod, Method, ReferenceMode, RetrievalOptions, ScoreRequest, TrajectoryOptions
 
 _LEFT_OUT: dict[str, set[ReferenceMode | None]] = {
     "questions": {"none", "step_only"},
@@ -17,37 +19,75 @@ _LEFT_OUT: dict[str, set[ReferenceMode | None]] = {
 class Defaults:
     """What a request gets that does not say. rprm takes no references unless asked, as published.
 
-    `retrieval_policy` is the service's alone: no request can say another.
+    What no request can say: how sure `adaptive` must be (its `floor` and `cap` are the request's);
+    `uncertain`, the band of retsp scores, ends included, that cascade hands on to rprm, None where nobody calibrated
+    it; `speculate_steps`, how many steps after the first undecided one are judged with it until the first error.
     """
 
     method: Method
     trajectories: int
     retsp_search: SearchOptions
-    retrieval_policy: RetrievalPolicy = "require"
+    adaptive: Adaptive
+    uncertain: tuple[float, float] | None = None
+    speculate_steps: int = 2
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A request with every choice made."""
+    """A request with every choice made. `searches`: what each method that may be asked has in its prompts."""
 
     method: Method
-    k: int
-    search: SearchOptions
+    policy: Policy
+    searches: Mapping[JudgeMethod, SearchOptions]
+    until_first_error: bool
+    speculate_steps: int
+    uncertain: tuple[float, float]
+
+    @property
+    def first_method(self) -> JudgeMethod:
+        """The one that judges every step."""
+        return "retsp" if self.method == "cascade" else self.method
+
+    @property
+    def widest_search(self) -> SearchOptions:
+        """What covers all of `searches`: a method takes all of it or nothing."""
+        return self.searches[self.first_method]
 
 
 def plan(request: ScoreRequest, defaults: Defaults) -> Plan:
-    """Raises InvalidRequest for options that the method or each other rule out."""
+    """Raises InvalidRequest for options that the method, the service or each other rule out."""
     method = request.method or defaults.method
-    if method == "retsp" and request.trajectories.k is not None:
-        raise InvalidRequest("trajectories.k: retsp samples no trajectories; leave it out or use rprm")
+    if method == "cascade" and defaults.uncertain is None:
+        raise InvalidRequest("method: cascade needs a calibration, and this service has none (STEPREWARD_CALIBRATION)")
+    methods: Sequence[JudgeMethod] = ("retsp", "rprm") if method == "cascade" else (method,)
     return Plan(
         method=method,
-        k=1 if method == "retsp" else request.trajectories.k or defaults.trajectories,
-        search=_search(request, method, defaults.retsp_search),
+        policy=_policy(request, method, defaults),
+        searches={one: _search(request, one, defaults.retsp_search) for one in methods},
+        until_first_error=request.until == "first_error",
+        speculate_steps=defaults.speculate_steps,
+        uncertain=defaults.uncertain or (0, 1),
     )
 
 
-def _search(request: ScoreRequest, method: Method, default: SearchOptions) -> SearchOptions:
+def _policy(request: ScoreRequest, method: Method, defaults: Defaults) -> Policy:
+    wanted = request.trajectories
+    if method == "retsp":
+        if wanted != TrajectoryOptions():
+            changed = sorted(wanted.model_fields_set)[0]
+            raise InvalidRequest(f"trajectories.{changed}: retsp samples no trajectories; leave it out or use rprm")
+        return Fixed(1)
+    cap = wanted.k or defaults.trajectories
+    if wanted.policy == "fixed":
+        if wanted.min_k is not None:
+            raise InvalidRequest("trajectories.min_k: for the policy adaptive; fixed samples exactly k")
+        return Fixed(cap)
+    if wanted.min_k is not None and wanted.min_k > cap:
+        raise InvalidRequest(f"trajectories.min_k: {wanted.min_k} are more than k, which is {cap}")
+    return replace(defaults.adaptive, floor=wanted.min_k or min(defaults.adaptive.floor, cap), cap=cap)
+
+
+def _search(request: ScoreRequest, method: JudgeMethod, default: SearchOptions) -> SearchOptions:
     wanted = request.retrieval
     if wanted.mode == "random" and wanted.min_similarity is not None:
         raise InvalidRequest("retrieval.min_similarity: random references are used however far they are")

@@ -11,8 +11,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.types import FailFast
 
-Method = Literal["retsp", "rprm"]
-Aggregate = Literal["min", "prod", "mean", "last"]
+JudgeMethod = Literal["retsp", "rprm"]
+Method = Literal["retsp", "rprm", "cascade"]
+Aggregate = Literal["min", "prod", "mean", "last", "weighted"]
 Degradation = Literal["references_dropped", "retrieval"]
 ReferenceMode = Literal["retrieved", "none", "question_only", "step_only", "random"]
 RetrievalPolicy = Literal["require", "degrade"]
@@ -46,8 +47,15 @@ class Wire(BaseModel):
 
 
 class TrajectoryOptions(Wire):
-    k: int | None = Field(None, ge=1, le=64, description="trajectories sampled per step; rprm only")
-    policy: Literal["fixed"] = Field("fixed", description="`fixed` samples exactly k: the unbiased mean that RL wants")
+    """For rprm and for the steps that cascade hands on to it."""
+
+    k: int | None = Field(None, ge=1, le=64, description="trajectories sampled per step, the most where adaptive")
+    policy: Literal["fixed", "adaptive"] = Field(
+        "fixed",
+        description="`fixed` samples exactly k: the unbiased mean that RL wants; `adaptive` stops once the decision of "
+        "k is safe or can no longer change: fewer tokens for reranking",
+    )
+    min_k: int | None = Field(None, ge=1, le=64, description="the fewest that `adaptive` samples; 1 if left out")
 
 
 class RetrievalOptions(Wire):
@@ -79,7 +87,14 @@ class ScoreRequest(Wire):
     """Body of POST /score. What is left out takes the service's settings."""
 
     items: Annotated[list[Item], FailFast(), Field(min_length=1)]
-    method: Method | None = None
+    method: Method | None = Field(
+        None, description="`cascade` asks retsp first, and rprm of the steps that retsp is uncertain about"
+    )
+    until: Literal["all", "first_error"] = Field(
+        "all",
+        description="`first_error` stops an item at its first step below 0.5: the later ones are `skipped`, and the "
+        "aggregates, which need them, are null",
+    )
     trajectories: TrajectoryOptions = TrajectoryOptions()
     retrieval: RetrievalOptions = RetrievalOptions()
     aggregate: Aggregate = Field("min", description="which of the aggregates is the item's `score`")
@@ -140,11 +155,13 @@ class TrajectoryResult(Wire):
 class StepResult(Wire):
     """`score` is the mean probability that the step is correct, in [0, 1], over the `k_valid` readable verdicts."""
 
+    method: JudgeMethod | None = Field(None, description="which of the two said so; null for a skipped step")
     score: float | None
     stderr: float | None = Field(description="standard error of `score` over the trajectories; null below two")
     k_used: int
     k_valid: int
     forced: int = Field(description="verdicts among `k_used` that had to be asked for")
+    skipped: bool = Field(False, description="not judged: a step before it is wrong, which is where the item stops")
     failure: Failure | None = None
     trajectories: list[TrajectoryResult] | None = None
 
@@ -156,6 +173,9 @@ class Aggregates(Wire):
     prod: float | None
     mean: float | None
     last: float | None
+    weighted: float | None = Field(
+        None, description="mean weighted by confidence: 1 - the binary entropy of each score, in bits"
+    )
 
 
 class ReferenceResult(Wire):
@@ -170,7 +190,8 @@ class ReferenceResult(Wire):
 
 
 class Usage(Wire):
-    """Tokens as the worker counted them. A prompt read again for its verdict counts again."""
+    """Tokens as the worker counted them, for this item: what was known or shared costs nothing. A prompt read again
+    for its verdict counts again."""
 
     prompt_tokens: int
     cached_tokens: int | None = Field(description="part of `prompt_tokens` served from cache; null if not reported")
@@ -191,6 +212,7 @@ class ItemResult(Wire):
         description="`references_dropped`: not all fitted the context; `retrieval`: the vector store did not answer, "
         "and the item was scored without references"
     )
+    cached: bool = Field(False, description="nothing was asked of the worker for it: all its steps were known")
     dropped_duplicates: int = Field(
         0, description="questions of the corpus left out as near-duplicates, among the nearest looked at"
     )
@@ -204,7 +226,9 @@ class ScoreResponse(Wire):
     method: Method
     model: str
     prompt_version: str
-    corpus_snapshot: str | None = Field(description="null when the vector store did not answer")
+    corpus_snapshot: str | None = Field(
+        description="null when the vector store did not answer, and when no references were wanted"
+    )
     request_id: str
 
     model_config = ConfigDict(
@@ -306,6 +330,18 @@ class Verdict:
     p_correct: float | None
     forced: bool = False
     text: str = ""
+
+
+@dataclass(frozen=True)
+class StepJudgement:
+    """What a method said of one step, and what stood in its prompt: all that its result is made of."""
+
+    method: JudgeMethod
+    verdicts: tuple[Verdict, ...]
+    questions: tuple[ReferenceQuestion, ...] = ()
+    steps: tuple[ReferenceStep, ...] = ()
+    dropped_duplicates: int = 0
+    degraded: tuple[Degradation, ...] = ()
 
 
 @dataclass

@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stepreward.errors import ConfigurationError
+from stepreward.policies import PRIOR_NO, PRIOR_YES
 from stepreward.schema import RetrievalPolicy
 
 ENV_PREFIX = "STEPREWARD_"
@@ -102,6 +103,19 @@ class Settings(BaseSettings):
     # judging
     method: Literal["retsp", "rprm"] = Field("retsp", description="method of a request that names none")
     trajectories: int = Field(10, ge=1, le=64, description="trajectories sampled per step by rprm, if not asked")
+    adaptive_sure_right: float = Field(
+        0.93, gt=0.5, le=1, description="probability that suffices the policy adaptive to call a step right"
+    )
+    adaptive_sure_wrong: float = Field(
+        0.98, gt=0.5, le=1, description="probability that suffices the policy adaptive to call a step wrong"
+    )
+    adaptive_prior_yes: float = Field(
+        PRIOR_YES, gt=0, description="first parameter of adaptive's Beta prior; `eval replay --fit` finds a judge's own"
+    )
+    adaptive_prior_no: float = Field(PRIOR_NO, gt=0, description="second parameter of that prior")
+    speculate_steps: int = Field(
+        2, ge=0, description="steps judged ahead of the one that is waited for, in a request until the first error"
+    )
     rprm_max_tokens: int = Field(
         256, ge=16, description="longest analysis before the verdict is forced, in tokens (the paper: 4096)"
     )

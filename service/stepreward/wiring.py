@@ -4,26 +4,32 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Set
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import httpx
 import stamina
 
 from stepreward.body import Limits
+from stepreward.cache import ScoreCache, Values
 from stepreward.errors import ConfigurationError, DependencyError, StepRewardError
+from stepreward.judging import Bench, may_keep
 from stepreward.metrics import Metrics
 from stepreward.pipeline import Pipeline
 from stepreward.plan import Defaults
+from stepreward.policies import Adaptive
 from stepreward.prompts.retsp import RetSP
 from stepreward.prompts.rprm import RPRM
 from stepreward.prompts.template import StepTemplate
 from stepreward.prompts.tokens import PromptTokenizer
+from stepreward.redis_cache import RedisCache
+from stepreward.references import ReferenceFinder
 from stepreward.retrieval.encoder import Encoder, embedded_encoder_path
 from stepreward.retrieval.search import Retriever, SearchOptions
 from stepreward.retrieval.store import Store
-from stepreward.schema import Item, Method, ScoreRequest
+from stepreward.schema import Item, JudgeMethod, ScoreRequest, StepJudgement
 from stepreward.settings import EMBEDDED, Settings
-from stepreward.worker.client import WorkerClient
+from stepreward.worker.client import ModelCard, WorkerClient
 from stepreward.worker.sampling import Judge, RetSPJudge, RPRMJudge, sampling_options
 
 Part = Literal["store", "encoder", "worker"]
@@ -82,8 +88,16 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
         retriever = Retriever(
             encoder, store, settings.retrieval_pool_questions, metrics, settings.retrieval_duplicate_similarity
         )
-        judges = _judges(settings, tokenizer, worker, card.max_model_len)
-        pipeline = Pipeline(retriever, judges, card.id, _defaults(settings), metrics)
+        cache = open_cache(settings, metrics)
+        stack.push_async_callback(cache.close)
+        bench = Bench(
+            finder=ReferenceFinder(retriever, settings.retrieval_policy),
+            judges=_judges(settings, tokenizer, worker, card.max_model_len),
+            cache=cache,
+            model=await asyncio.to_thread(weights_name, card, settings.model_path),
+            metrics=metrics,
+        )
+        pipeline = Pipeline(bench, card.id, _defaults(settings))
         await check_same_tokenizer(worker, tokenizer)
         await _warm_up(pipeline)
         yield Service(
@@ -111,13 +125,29 @@ def load_encoder(settings: Settings, metrics: Metrics | None = None) -> Encoder:
     )
 
 
+def open_cache(settings: Settings, metrics: Metrics) -> ScoreCache[StepJudgement]:
+    """No connection is made yet."""
+    values, redis = Values.of(StepJudgement, may_keep), None
+    if settings.cache_redis_url:
+        url = settings.cache_redis_url.get_secret_value()
+        redis = RedisCache.connect(url, values.prefix, settings.cache_ttl_s, metrics)
+    return ScoreCache(values, settings.cache_mib << 20, settings.cache_ttl_s, metrics, redis=redis)
+
+
+def weights_name(card: ModelCard, model: str) -> str:
+    """What tells one model from another under the same name: the worker's words for it, and a local one's files."""
+    files = sorted(Path(model).glob("*.safetensors")) if Path(model).is_dir() else []
+    stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return repr((card.id, card.root, card.max_model_len, stats))
+
+
 def encoder_path(settings: Settings) -> str:
     return embedded_encoder_path() if settings.encoder_model == EMBEDDED else settings.encoder_model
 
 
 def _judges(
     settings: Settings, tokenizer: PromptTokenizer, worker: WorkerClient, context_tokens: int
-) -> dict[Method, Judge]:
+) -> dict[JudgeMethod, Judge]:
     options = sampling_options(settings.rprm_max_tokens, settings.rprm_temperature, settings.rprm_top_p)
     retsp = RetSP(StepTemplate.built_in("retsp", tokenizer), tokenizer, context_tokens)
     rprm = RPRM(StepTemplate.built_in("rprm", tokenizer), tokenizer, context_tokens, settings.rprm_max_tokens)
@@ -131,7 +161,20 @@ def _defaults(settings: Settings) -> Defaults:
         min_similarity=settings.retrieval_min_similarity,
         exclude_duplicates=settings.retrieval_exclude_duplicates,
     )
-    return Defaults(settings.method, settings.trajectories, search, settings.retrieval_policy)
+    return Defaults(
+        method=settings.method,
+        trajectories=settings.trajectories,
+        retsp_search=search,
+        adaptive=Adaptive(
+            floor=1,
+            cap=settings.trajectories,
+            sure_right=settings.adaptive_sure_right,
+            sure_wrong=settings.adaptive_sure_wrong,
+            prior_yes=settings.adaptive_prior_yes,
+            prior_no=settings.adaptive_prior_no,
+        ),
+        speculate_steps=settings.speculate_steps,
+    )
 
 
 def _limits(settings: Settings) -> Limits:

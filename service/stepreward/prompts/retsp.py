@@ -4,6 +4,8 @@ Deviations from the paper: 1. The prompt's words are our own. 2. Reference quest
 and what differs between the steps of a solution stands last, so that they share a token prefix.
 """
 
+from collections.abc import Sequence
+
 from stepreward.prompts.template import StepTemplate
 from stepreward.prompts.tokens import PromptTokenizer
 from stepreward.schema import Prompt, References, Solution
@@ -21,6 +23,6 @@ class RetSP:
         self.labels = (tokenizer.label("+"), tokenizer.label("-"))
         self.version = f"{METHOD}-{template.sha256[:12]}"
 
-    def render(self, solution: Solution, references: References) -> list[Prompt]:
-        """One prompt for each step. Raises ContextOverflow naming the step."""
-        return self._template.fit_all(solution, references, self._room_tokens)
+    def render(self, solution: Solution, references: References, indexes: Sequence[int] | None = None) -> list[Prompt]:
+        """One prompt for each of these steps, for all if not said. Raises ContextOverflow naming the step."""
+        return self._template.fit(solution, references, self._room_tokens, indexes)

@@ -38,9 +38,12 @@ class RPRM:
         self.labels = (tokenizer.label(" Yes"), tokenizer.label(" No"))
         self.version = f"{METHOD}-{template.sha256[:12]}"
 
-    def render(self, solution: Solution, references: References) -> list[Prompt]:
-        """One prompt for each step, with room for the whole analysis. Raises ContextOverflow naming the step."""
-        return self._template.fit_all(solution, references, self._room_tokens)
+    def render(self, solution: Solution, references: References, indexes: Sequence[int] | None = None) -> list[Prompt]:
+        """One prompt for each of these steps, for all if not said, with room for the whole analysis.
+
+        Raises ContextOverflow naming the step.
+        """
+        return self._template.fit(solution, references, self._room_tokens, indexes)
 
     def verdict_prompt(self, prompt: Sequence[int], generated: Sequence[int]) -> tuple[list[int], bool]:
         """Token ids up to where the verdict comes next, and whether the marker had to be added.

@@ -8,6 +8,7 @@ second is Jinja with these names:
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,9 +59,12 @@ class StepTemplate:
     def built_in(cls, name: str, tokenizer: PromptTokenizer) -> "StepTemplate":
         return cls((_BUILT_IN / f"{name}.txt").read_text(encoding="utf-8"), tokenizer)
 
-    def fit_all(self, solution: Solution, references: References, room_tokens: int) -> list[Prompt]:
-        """One prompt for each step, in order. Raises ContextOverflow naming the step that does not fit."""
-        return [self._fit(solution, index, references, room_tokens) for index in range(len(solution.steps))]
+    def fit(
+        self, solution: Solution, references: References, room_tokens: int, indexes: Sequence[int] | None = None
+    ) -> list[Prompt]:
+        """One prompt for each of these steps, for all if not said. Raises ContextOverflow naming the step."""
+        chosen = range(len(solution.steps)) if indexes is None else indexes
+        return [self._fit(solution, index, references, room_tokens) for index in chosen]
 
     def _fit(self, solution: Solution, index: int, references: References, room_tokens: int) -> Prompt:
         """The prompt for step `index`: whole, or with references dropped, the step's own first and the last first."""

@@ -34,6 +34,11 @@ class SearchOptions:
     exclude_duplicates: bool = False
     random_seed: int | None = None
 
+    @property
+    def wanted(self) -> bool:
+        """Whether there are to be any references."""
+        return self.questions > 0 or self.steps > 0
+
 
 class Retriever:
     """Finds references. `pool_questions` is m: the questions among whose steps stage two searches.
@@ -50,11 +55,14 @@ class Retriever:
         self._metrics = metrics
         self._duplicate_similarity = duplicate_similarity
 
-    async def search(self, solutions: Sequence[Solution], options: SearchOptions) -> tuple[str, list[References]]:
-        """The snapshot's id, and the references of each solution in order. Raises RetrievalUnavailable."""
-        snapshot = await self._store.active()
-        if not options.questions and not options.steps:
-            return snapshot.id, [References((), ((),) * len(solution.steps)) for solution in solutions]
+    async def active(self) -> Snapshot:
+        """The snapshot that answers now. Raises RetrievalUnavailable."""
+        return await self._store.active()
+
+    async def search(
+        self, snapshot: Snapshot, solutions: Sequence[Solution], options: SearchOptions
+    ) -> list[References]:
+        """The references of each solution, in order. Raises RetrievalUnavailable."""
         with self._metrics.stage("encode"):
             question_vectors, step_vectors = await self._encode(snapshot, solutions, with_steps=options.steps > 0)
         with self._metrics.stage("retrieve"):
@@ -70,7 +78,7 @@ class Retriever:
                 draw = Draw(self._store, snapshot, options.questions, options.steps, options.random_seed)
                 references = await draw.references(_targets(solutions, question_vectors, step_vectors, near))
         self._metrics.dropped_duplicates.inc(sum(len(found.duplicates) for found in near))
-        return snapshot.id, [
+        return [
             replace(found, dropped_duplicates=len(around.duplicates))
             for found, around in zip(references, near, strict=True)
         ]

@@ -60,13 +60,16 @@ class _Completions(_Loose):
     usage: _Usage
 
 
-class _ModelCard(_Loose):
+class ModelCard(_Loose):
+    """What a worker says that it serves. `root` is where its weights came from."""
+
     id: str
     max_model_len: int
+    root: str | None = None
 
 
 class _ModelCards(_Loose):
-    data: list[_ModelCard]
+    data: list[ModelCard]
 
 
 class WorkerClient:
@@ -76,7 +79,7 @@ class WorkerClient:
         self._http = http
         self._model = ""
 
-    async def connect(self) -> _ModelCard:
+    async def connect(self) -> ModelCard:
         """The served model's id and its context in tokens; later calls ask for this model.
 
         Raises WorkerUnavailable, or ConfigurationError where what answers is not a vLLM server.

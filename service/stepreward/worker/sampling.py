@@ -1,10 +1,11 @@
-"""How a step's prompt becomes verdicts: one reading for retsp, K sampled trajectories for rprm."""
+"""How a step's prompt becomes verdicts: one reading for retsp, sampled trajectories for rprm."""
 
 import hashlib
 from collections.abc import Sequence
 from typing import Protocol
 
 from stepreward.concurrency import run_all
+from stepreward.policies import Policy
 from stepreward.prompts.retsp import RetSP
 from stepreward.prompts.rprm import MARKER, RPRM
 from stepreward.schema import Prompt, References, Solution, TokenCount, Verdict
@@ -12,43 +13,52 @@ from stepreward.worker.client import SamplingOptions, WorkerClient
 
 _PROMPTS_PER_CALL = 64
 
+Verdicts = tuple[Verdict, ...]
+
 
 class Judge(Protocol):
-    """One method: renders the prompts of a solution and turns them into verdicts."""
+    """One method: renders a step's prompt and turns prompts into verdicts.
+
+    `version` names the prompt; `revision` is all that a verdict depends on beside the prompt, the model and the seed.
+    """
 
     version: str
+    revision: str
 
-    def render(self, solution: Solution, references: References) -> list[Prompt]:
-        """One prompt for each step. Raises ContextOverflow."""
+    def render(self, solution: Solution, references: References, indexes: Sequence[int]) -> list[Prompt]:
+        """The prompts of these steps. Raises ContextOverflow."""
 
-    async def judge(self, prompts: Sequence[Prompt], k: int, seed: int, spent: TokenCount) -> list[list[Verdict]]:
+    async def judge(self, prompts: Sequence[Prompt], policy: Policy, seed: int, spent: TokenCount) -> list[Verdicts]:
         """The verdicts of each step, in the order of `prompts`. Raises WorkerUnavailable, WorkerAnswerInvalid."""
 
 
 class RetSPJudge:
-    """Reads p(correct) from the label tokens, all steps in one batched request. Nothing is sampled: k and seed rest."""
+    """Reads p(correct) from the label tokens, all steps in one batched request: nothing is sampled, so policy and seed
+    rest."""
 
     def __init__(self, method: RetSP, worker: WorkerClient) -> None:
         self._method = method
         self._worker = worker
         self.version = method.version
+        self.revision = method.version
 
-    def render(self, solution: Solution, references: References) -> list[Prompt]:
-        return self._method.render(solution, references)
+    def render(self, solution: Solution, references: References, indexes: Sequence[int]) -> list[Prompt]:
+        return self._method.render(solution, references, indexes)
 
-    async def judge(self, prompts: Sequence[Prompt], k: int, seed: int, spent: TokenCount) -> list[list[Verdict]]:
+    async def judge(self, prompts: Sequence[Prompt], policy: Policy, seed: int, spent: TokenCount) -> list[Verdicts]:
         chunks = [prompts[start : start + _PROMPTS_PER_CALL] for start in range(0, len(prompts), _PROMPTS_PER_CALL)]
         shares = await run_all(
             self._worker.label_probabilities([prompt.token_ids for prompt in chunk], self._method.labels, spent)
             for chunk in chunks
         )
-        return [[Verdict(p_correct)] for chunk in shares for p_correct in chunk]
+        return [(Verdict(p_correct),) for chunk in shares for p_correct in chunk]
 
 
 class RPRMJudge:
-    """Samples exactly k trajectories of each step in one request, then reads all their verdicts in another.
+    """Samples a step's trajectories in the policy's rounds, each round one request, and reads its verdicts in another.
 
-    The second request is one token on prefixes that the engine has just computed.
+    The second request is one token on prefixes that the engine has just computed. Steps do not wait for each other's
+    rounds: the engine batches what is open.
     """
 
     def __init__(self, method: RPRM, worker: WorkerClient, options: SamplingOptions) -> None:
@@ -56,23 +66,30 @@ class RPRMJudge:
         self._worker = worker
         self._options = options
         self.version = method.version
+        self.revision = f"{method.version} {options}"
 
-    def render(self, solution: Solution, references: References) -> list[Prompt]:
-        return self._method.render(solution, references)
+    def render(self, solution: Solution, references: References, indexes: Sequence[int]) -> list[Prompt]:
+        return self._method.render(solution, references, indexes)
 
-    async def judge(self, prompts: Sequence[Prompt], k: int, seed: int, spent: TokenCount) -> list[list[Verdict]]:
-        return await run_all(self._judge_step(prompt, k, seed, spent) for prompt in prompts)
+    async def judge(self, prompts: Sequence[Prompt], policy: Policy, seed: int, spent: TokenCount) -> list[Verdicts]:
+        return await run_all(self._judge_step(prompt, policy, seed, spent) for prompt in prompts)
 
-    async def _judge_step(self, prompt: Prompt, k: int, seed: int, spent: TokenCount) -> list[Verdict]:
-        step_seed = content_seed(prompt, seed)
-        trajectories = await self._worker.sample(prompt.token_ids, k, step_seed, self._options, spent)
+    async def _judge_step(self, prompt: Prompt, policy: Policy, seed: int, spent: TokenCount) -> Verdicts:
+        verdicts: Verdicts = ()
+        while count := policy.next_round([verdict.p_correct for verdict in verdicts]):
+            round_seed = content_seed(prompt, seed, len(verdicts))
+            verdicts += await self._round(prompt, count, round_seed, spent)
+        return verdicts
+
+    async def _round(self, prompt: Prompt, count: int, seed: int, spent: TokenCount) -> Verdicts:
+        trajectories = await self._worker.sample(prompt.token_ids, count, seed, self._options, spent)
         endings = [self._method.verdict_prompt(prompt.token_ids, trajectory) for trajectory in trajectories]
         shares = await self._worker.label_probabilities([ids for ids, _ in endings], self._method.labels, spent)
         texts = [self._method.text(trajectory) for trajectory in trajectories]
-        return [
+        return tuple(
             Verdict(p_correct, forced, text)
             for p_correct, (_, forced), text in zip(shares, endings, texts, strict=True)
-        ]
+        )
 
 
 def sampling_options(max_tokens: int, temperature: float, top_p: float) -> SamplingOptions:
@@ -80,7 +97,10 @@ def sampling_options(max_tokens: int, temperature: float, top_p: float) -> Sampl
     return SamplingOptions(max_tokens, temperature, top_p, stop=MARKER)
 
 
-def content_seed(prompt: Prompt, seed: int) -> int:
-    """A seed in [0, 2⁶³) from the prompt's content: equal input samples equal trajectories, wherever it stands."""
-    digest = hashlib.sha256(repr((prompt.token_ids, seed)).encode()).digest()
+def content_seed(prompt: Prompt, seed: int, first: int = 0) -> int:
+    """A seed in [0, 2⁶³) from the prompt's content and the number of the `first` trajectory that it draws.
+
+    Equal input samples equal trajectories, wherever it stands.
+    """
+    digest = hashlib.sha256(repr((prompt.token_ids, seed, first)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1

@@ -1,0 +1,146 @@
+"""One solution's steps before the judges: what is known, what is being asked for another, what must be asked.
+
+A judgement's key is the hash of all that it depends on, so that a change of any of it is another key. References are
+not part of it but follow from it: from the snapshot, the search's options, the question and the steps up to this one.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from stepreward.cache import ScoreCache
+from stepreward.metrics import Metrics
+from stepreward.plan import Plan
+from stepreward.references import ReferenceFinder
+from stepreward.retrieval.store import Snapshot
+from stepreward.schema import JudgeMethod, Prompt, References, Solution, StepJudgement, TokenCount, Verdict
+from stepreward.worker.sampling import Judge
+
+# Bumped when a judgement's meaning changes: what an older version stored is not found.
+_KEY_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The parts that judge, one set for the service. `model` names the weights behind the worker."""
+
+    finder: ReferenceFinder
+    judges: Mapping[JudgeMethod, Judge]
+    cache: ScoreCache[StepJudgement]
+    model: str
+    metrics: Metrics
+
+
+class Judging:
+    """One solution of one request. `snapshot` is None where no references are wanted or the store is missing.
+
+    `references` may be brought from outside, and so may `known`: judgements by key, None where the cache has none.
+    `spent` adds up what the worker was asked for it; `asked` says whether it was asked anything.
+    """
+
+    def __init__(self, bench: Bench, plan: Plan, seed: int, solution: Solution, snapshot: Snapshot | None) -> None:
+        self.solution = solution
+        self.snapshot = snapshot
+        self.known: dict[str, StepJudgement | None] = {}
+        self.references: References | None = None
+        self.spent = TokenCount()
+        self.asked = False
+        self._bench = bench
+        self._plan = plan
+        self._seed = seed
+
+    def keys(self, method: JudgeMethod, indexes: Sequence[int]) -> list[str]:
+        """Of the judgements of these steps: 64 hex digits each."""
+        judge, search = self._bench.judges[method], self._plan.searches[method]
+        samples, draws = method == "rprm", search.random_seed is not None
+        shared = [
+            _KEY_VERSION,
+            self._bench.model,
+            judge.revision,
+            repr(self._plan.policy) if samples else None,
+            self._seed if samples else None,
+            self.snapshot.id if search.wanted and self.snapshot else None,
+            repr(search) if search.wanted else None,
+            self.solution.question,
+        ]
+        steps = self.solution.steps
+        # Random references are drawn for the solution as a whole.
+        return [_sha256([*shared, index, steps if draws else steps[: index + 1]]) for index in indexes]
+
+    async def judged(self, method: JudgeMethod, indexes: Sequence[int]) -> list[StepJudgement]:
+        """The judgement of each of these steps, in order. Raises StepRewardError, the first of any step."""
+        keys = self.keys(method, indexes)
+        await self._look(keys)
+        missing = [(key, index) for key, index in zip(keys, indexes, strict=True) if self.known[key] is None]
+        if missing:
+            await self._compute(method, missing)
+        return [judgement for key in keys if (judgement := self.known[key]) is not None]
+
+    async def _look(self, keys: Sequence[str]) -> None:
+        new = [key for key in keys if key not in self.known]
+        if new:
+            self.known |= zip(new, await self._bench.cache.get(new), strict=True)
+
+    async def _compute(self, method: JudgeMethod, missing: Sequence[tuple[str, int]]) -> None:
+        """Prompts are rendered before others can join: an item that cannot be rendered fails alone."""
+        references = await self._found(method)
+        with self._bench.metrics.stage("render"):
+            prompts = self._bench.judges[method].render(self.solution, references, [index for _, index in missing])
+
+        async def compute(positions: Sequence[int]) -> list[StepJudgement]:
+            asked = [prompts[position] for position in positions]
+            verdicts = await self._ask(method, asked)
+            return [
+                _judgement(method, said, prompt, references, missing[position][1])
+                for said, prompt, position in zip(verdicts, asked, positions, strict=True)
+            ]
+
+        shared = await self._bench.cache.get_or_compute([key for key, _ in missing], compute)
+        self.known |= {key: one.judgement for (key, _), one in zip(missing, shared, strict=True)}
+
+    async def _found(self, method: JudgeMethod) -> References:
+        """As a rule found for the whole request beforehand."""
+        search = self._plan.searches[method]
+        if not search.wanted:
+            return References((), ((),) * len(self.solution.steps))
+        if self.references is None:
+            [self.references] = await self._bench.finder.find(self.snapshot, [self.solution], search)
+        return self.references
+
+    async def _ask(self, method: JudgeMethod, prompts: Sequence[Prompt]) -> list[tuple[Verdict, ...]]:
+        self.asked = True
+        spent, metrics = TokenCount(), self._bench.metrics
+        try:
+            with metrics.stage("judge"):
+                verdicts = await self._bench.judges[method].judge(prompts, self._plan.policy, self._seed, spent)
+        finally:
+            self.spent.add(spent.prompt, spent.generated, spent.cached)
+            metrics.count_tokens(spent)
+        metrics.count_verdicts(verdict for of_step in verdicts for verdict in of_step)
+        return verdicts
+
+
+def _judgement(
+    method: JudgeMethod, verdicts: tuple[Verdict, ...], prompt: Prompt, references: References, index: int
+) -> StepJudgement:
+    questions = references.questions[: prompt.questions]
+    steps = references.steps[index][: prompt.steps]
+    dropped = len(questions) < len(references.questions) or len(steps) < len(references.steps[index])
+    return StepJudgement(
+        method=method,
+        verdicts=verdicts,
+        questions=questions,
+        steps=steps,
+        dropped_duplicates=references.dropped_duplicates,
+        degraded=("retrieval",) if references.unavailable else ("references_dropped",) if dropped else (),
+    )
+
+
+def may_keep(judgement: StepJudgement) -> bool:
+    """Whether it may be given to later requests: all was there that should have been, and all could be read."""
+    return not judgement.degraded and all(verdict.p_correct is not None for verdict in judgement.verdicts)
+
+
+def _sha256(parts: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
