@@ -188,8 +188,8 @@ class ItemResult(Wire):
     )
     steps: list[StepResult]
     degraded: list[Degradation] = Field(
-        description="`references_dropped`: not all fitted the context; `retrieval`: the vector store did not answer, "
-        "and the item was scored without references"
+        description="`references_dropped`: not all fitted the context, or the template has no place for them; "
+        "`retrieval`: the vector store did not answer, and the item was scored without references"
     )
     dropped_duplicates: int = Field(
         0, description="questions of the corpus left out as near-duplicates, among the nearest looked at"

@@ -107,6 +107,15 @@ class Settings(BaseSettings):
     )
     rprm_temperature: float = Field(0.95, gt=0, le=2, description="sampling temperature of rprm")
     rprm_top_p: float = Field(0.95, gt=0, le=1, description="nucleus of rprm's sampling")
+    retsp_template: Path | None = Field(
+        None, description="file with the words that a retsp checkpoint was trained with (docs/checkpoints.md)"
+    )
+    rprm_template: Path | None = Field(
+        None, description="the same for rprm; one that ends in .json is of the form in which R-PRM is published"
+    )
+    rprm_no_previous_steps: str | None = Field(
+        None, description="what a prompt of that published form shows where a first step has no previous ones"
+    )
 
     # starting and stopping
     start_timeout_s: float = Field(

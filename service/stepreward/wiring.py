@@ -14,10 +14,10 @@ from stepreward.errors import ConfigurationError, DependencyError, StepRewardErr
 from stepreward.metrics import Metrics
 from stepreward.pipeline import Pipeline
 from stepreward.plan import Defaults
-from stepreward.prompts.retsp import RetSP
-from stepreward.prompts.rprm import RPRM
+from stepreward.prompts import retsp, rprm
 from stepreward.prompts.template import StepTemplate
 from stepreward.prompts.tokens import PromptTokenizer
+from stepreward.prompts.wording import Wording
 from stepreward.retrieval.encoder import Encoder, embedded_encoder_path
 from stepreward.retrieval.search import Retriever, SearchOptions
 from stepreward.retrieval.store import Store
@@ -57,6 +57,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
 
     Raises ConfigurationError at once, WorkerUnavailable or RetrievalUnavailable when the start limit has passed.
     """
+    wordings = _wordings(settings)
     async with AsyncExitStack() as stack:
         metrics = Metrics()
         store = open_store(settings)
@@ -82,7 +83,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
         retriever = Retriever(
             encoder, store, settings.retrieval_pool_questions, metrics, settings.retrieval_duplicate_similarity
         )
-        judges = _judges(settings, tokenizer, worker, card.max_model_len)
+        judges = _judges(settings, wordings, tokenizer, worker, card.max_model_len)
         pipeline = Pipeline(retriever, judges, card.id, _defaults(settings), metrics)
         await check_same_tokenizer(worker, tokenizer)
         await _warm_up(pipeline)
@@ -115,13 +116,25 @@ def encoder_path(settings: Settings) -> str:
     return embedded_encoder_path() if settings.encoder_model == EMBEDDED else settings.encoder_model
 
 
+def _wordings(settings: Settings) -> dict[Method, Wording]:
+    """The words of both methods, from the files that the settings name. Raises ConfigurationError."""
+    return {
+        "retsp": retsp.wording(settings.retsp_template),
+        "rprm": rprm.wording(settings.rprm_template, settings.rprm_no_previous_steps),
+    }
+
+
 def _judges(
-    settings: Settings, tokenizer: PromptTokenizer, worker: WorkerClient, context_tokens: int
+    settings: Settings,
+    wordings: Mapping[Method, Wording],
+    tokenizer: PromptTokenizer,
+    worker: WorkerClient,
+    context_tokens: int,
 ) -> dict[Method, Judge]:
-    options = sampling_options(settings.rprm_max_tokens, settings.rprm_temperature, settings.rprm_top_p)
-    retsp = RetSP(StepTemplate.built_in("retsp", tokenizer), tokenizer, context_tokens)
-    rprm = RPRM(StepTemplate.built_in("rprm", tokenizer), tokenizer, context_tokens, settings.rprm_max_tokens)
-    return {"retsp": RetSPJudge(retsp, worker), "rprm": RPRMJudge(rprm, worker, options)}
+    grader = retsp.RetSP(StepTemplate(wordings["retsp"], tokenizer), tokenizer, context_tokens)
+    analyst = rprm.RPRM(StepTemplate(wordings["rprm"], tokenizer), tokenizer, context_tokens, settings.rprm_max_tokens)
+    options = sampling_options(settings.rprm_max_tokens, settings.rprm_temperature, settings.rprm_top_p, analyst.marker)
+    return {"retsp": RetSPJudge(grader, worker), "rprm": RPRMJudge(analyst, worker, options)}
 
 
 def _defaults(settings: Settings) -> Defaults:
