@@ -101,7 +101,9 @@ def test_the_version_of_the_published_form_follows_file_and_phrase(write):
     path, other = write("p.json", published()), write("o.json", published(PUBLISHED + " "))
     shas = [rprm.wording(path, FIRST).sha256, rprm.wording(path, "None.").sha256, rprm.wording(other, FIRST).sha256]
     assert len(set(shas)) == 3
-    assert StepTemplate(rprm.wording(path, FIRST), byte_tokenizer()).version("rprm") == f"rprm-{shas[0][:12]}"
+    tokens = byte_tokenizer()
+    judge = RPRM(StepTemplate(rprm.wording(path, FIRST), tokens), tokens, ROOMY, 64)
+    assert judge.version == f"rprm-{shas[0][:12]}"
 
 
 @pytest.mark.parametrize(

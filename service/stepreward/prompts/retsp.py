@@ -35,7 +35,7 @@ class RetSP:
         self._template = template
         self._room_tokens = context_tokens - 1
         self.labels = template.labels("+", "-")
-        self.version = template.version(METHOD)
+        self.version = f"{METHOD}-{template.sha256[:12]}"
 
     def render(self, solution: Solution, references: References) -> list[Prompt]:
         """One prompt for each step. Raises ContextOverflow naming the step."""

@@ -72,7 +72,7 @@ class RPRM:
                 f"STEPREWARD_RPRM_MAX_TOKENS: {max_tokens} leave no room in a context of {context_tokens} tokens"
             )
         self.labels = template.labels(" Yes", " No")
-        self.version = template.version(METHOD)
+        self.version = f"{METHOD}-{template.sha256[:12]}"
 
     def render(self, solution: Solution, references: References) -> list[Prompt]:
         """One prompt for each step, with room for the whole analysis. Raises ContextOverflow naming the step."""

@@ -11,11 +11,12 @@ _USER = "\ue000user\ue001"
 
 
 class StepTemplate:
-    """Renders the prompt of one step as token ids, in the model's own chat format."""
+    """Renders the prompt of one step as token ids, in the model's own chat format. `sha256` is the wording's."""
 
     def __init__(self, wording: Wording, tokenizer: PromptTokenizer) -> None:
         """Raises ConfigurationError for a chat template that does not hold the user's text just once."""
         self.wording = wording
+        self.sha256 = wording.sha256
         self._tokenizer = tokenizer
         try:
             around = tokenizer.chat(wording.system, _USER).split(_USER)
@@ -28,10 +29,6 @@ class StepTemplate:
     @classmethod
     def built_in(cls, name: str, tokenizer: PromptTokenizer) -> "StepTemplate":
         return cls(built_in(name), tokenizer)
-
-    def version(self, method: str) -> str:
-        """What an answer says of its prompts: changes with any byte of the file."""
-        return f"{method}-{self.wording.sha256[:12]}"
 
     def labels(self, correct: str, wrong: str) -> tuple[int, int]:
         """Token ids of the file's own labels, else of these. Raises ConfigurationError where one is not one token."""
@@ -47,10 +44,13 @@ class StepTemplate:
 
     def fit_all(self, solution: Solution, references: References, room_tokens: int) -> list[Prompt]:
         """One prompt for each step, in order. Raises ContextOverflow naming the step that does not fit."""
-        return [self._fit(solution, index, references, room_tokens) for index in range(len(solution.steps))]
+        return [self.fit(solution, index, references, room_tokens) for index in range(len(solution.steps))]
 
-    def _fit(self, solution: Solution, index: int, references: References, room_tokens: int) -> Prompt:
-        """The prompt for step `index`: whole, or with references dropped, the step's own first and the last first."""
+    def fit(self, solution: Solution, index: int, references: References, room_tokens: int) -> Prompt:
+        """The prompt for step `index`: whole, or with references dropped, the step's own first and the last first.
+
+        Raises ContextOverflow naming the step that does not fit.
+        """
         questions = references.questions if self.wording.shows_questions else ()
         steps = references.steps[index] if self.wording.shows_steps else ()
         while True:
