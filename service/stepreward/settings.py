@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     worker_url: str | None = Field(
         None, description="a running vLLM server or router; without it `serve` starts a vLLM worker of its own"
     )
+    worker_model: str | None = Field(
+        None, description="which of the worker's models to ask, as with a LoRA adapter; its first one if not set"
+    )
     worker_port: int = Field(8081, ge=1, le=65535, description="port of the worker that `serve` starts")
     worker_context_tokens: int = Field(4096, ge=256, description="context of the worker that `serve` starts, in tokens")
     worker_dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(

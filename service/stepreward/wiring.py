@@ -71,7 +71,8 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
                     timeout=httpx.Timeout(settings.worker_timeout_s, connect=5, pool=None),
                     limits=httpx.Limits(max_connections=settings.worker_connections),
                 )
-            )
+            ),
+            settings.worker_model,
         )
         async for attempt in stamina.retry_context(
             on=DependencyError, attempts=None, timeout=settings.start_timeout_s, wait_max=1
