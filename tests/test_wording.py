@@ -234,6 +234,14 @@ def test_the_version_of_a_file_is_the_hash_of_its_bytes(write):
     assert RetSP(StepTemplate(words, byte_tokenizer()), byte_tokenizer(), ROOMY).version == f"retsp-{words.sha256[:12]}"
 
 
+def test_the_file_in_the_documentation_is_one(write):
+    page = (Path(__file__).parents[1] / "docs" / "checkpoints.md").read_text(encoding="utf-8")
+    example = "[[marker]]" + page.split("```\n[[marker]]")[1].split("```")[0]
+    first, *_, last = texts(rprm.wording(write("p.txt", example), None))
+    assert "No step before.\nStep 1: 2 + 3 is 5.\n" in first
+    assert "Step 2: So it is 5.\nStep 3: Done: 5.\n" in last
+
+
 # references
 
 

@@ -145,7 +145,7 @@ def test_the_model_that_is_named_is_asked_with_its_base_models_context(name, ask
 
 
 def test_a_model_that_the_worker_does_not_serve_names_the_setting_and_those_it_does() -> None:
-    with pytest.raises(ConfigurationError, match="STEPREWARD_WORKER_MODEL.*base, adapter, not other"):
+    with pytest.raises(ConfigurationError, match=r"STEPREWARD_WORKER_MODEL.*base, adapter, not other"):
         asyncio.run(answering(httpx.Response(200, content=ADAPTER), "other").connect())
 
 
