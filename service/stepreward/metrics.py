@@ -39,6 +39,11 @@ class Metrics:
             registry=self.registry,
         )
         self.steps = Counter("stepreward_steps_total", "Steps that have a score", ["method"], registry=self.registry)
+        self.content_free = Counter(
+            "stepreward_steps_content_free_total",
+            "Steps with nothing in them to judge, scored all the same",
+            registry=self.registry,
+        )
         self.tokens = Counter(
             "stepreward_tokens_total", "Tokens as the worker counts them", ["kind"], registry=self.registry
         )

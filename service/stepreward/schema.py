@@ -147,6 +147,9 @@ class StepResult(Wire):
     forced: int = Field(description="verdicts among `k_used` that had to be asked for")
     failure: Failure | None = None
     trajectories: list[TrajectoryResult] | None = None
+    content_free: bool = Field(
+        False, description="nothing in it to judge: white space, punctuation, a heading, an announcement. Only flagged"
+    )
 
 
 class Aggregates(Wire):
