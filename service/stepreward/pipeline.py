@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from stepreward import aggregation
 from stepreward.concurrency import run_all
+from stepreward.content import content_free
 from stepreward.errors import InvalidRequest, NoValidVerdict, RequestError, RetrievalUnavailable, StepRewardError
 from stepreward.metrics import Metrics
 from stepreward.plan import Defaults, Plan, plan
@@ -118,7 +119,7 @@ class Pipeline:
             return Unscored(name, error, references)
         with self._metrics.stage("aggregate"):
             judged = Judged(prompts, references, verdicts, spent)
-            result = _item_result(request, name, judged)
+            result = _item_result(request, name, solution, judged)
         self._count(chosen.method, result, judged)
         return result
 
@@ -127,6 +128,7 @@ class Pipeline:
         self._count_degraded(result.degraded)
         self._metrics.items.labels(result.failure.code if result.failure else "ok").inc()
         self._metrics.steps.labels(method).inc(sum(step.score is not None for step in result.steps))
+        self._metrics.content_free.inc(sum(step.content_free for step in result.steps))
         self._metrics.tokens.labels("prompt").inc(spent.prompt)
         self._metrics.tokens.labels("cached").inc(spent.cached or 0)
         self._metrics.tokens.labels("generated").inc(spent.generated)
@@ -150,9 +152,11 @@ def _named(items: Sequence[Item]) -> list[str]:
     return names
 
 
-def _item_result(request: ScoreRequest, name: str, judged: Judged) -> ItemResult:
+def _item_result(request: ScoreRequest, name: str, solution: Solution, judged: Judged) -> ItemResult:
     texts = "trajectories" in request.include
-    steps = [_step_result(of_step, index, texts) for index, of_step in enumerate(judged.verdicts)]
+    steps = [
+        _step_result(of_step, index, solution.steps[index], texts) for index, of_step in enumerate(judged.verdicts)
+    ]
     scores = [step.score for step in steps]
     aggregates = aggregation.aggregates(scores)
     failure = next((step.failure for step in steps if step.failure), None)
@@ -184,7 +188,7 @@ def _degraded(found: References, prompts: Sequence[Prompt]) -> list[Degradation]
     return ["references_dropped"] if dropped else []
 
 
-def _step_result(verdicts: Sequence[Verdict], index: int, with_trajectories: bool) -> StepResult:
+def _step_result(verdicts: Sequence[Verdict], index: int, text: str, with_trajectories: bool) -> StepResult:
     scored = aggregation.step_score(verdicts)
     failure = None
     if scored.score is None:
@@ -199,6 +203,7 @@ def _step_result(verdicts: Sequence[Verdict], index: int, with_trajectories: boo
         trajectories=[TrajectoryResult(p_correct=v.p_correct, forced=v.forced, text=v.text) for v in verdicts]
         if with_trajectories
         else None,
+        content_free=content_free(text),
     )
 
 
