@@ -563,6 +563,19 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
     return metrics.registry.get_sample_value(f"stepreward_{name}", labels)
 
 
+@pytest.mark.parametrize("method", ["retsp", "rprm"])
+def test_a_step_without_content_is_flagged_and_counted_and_its_score_stays_the_models(method):
+    worker = ScriptedWorker()
+    keyed = {"question": "1 + 1?", "steps": ["Solution:", "1 + 1 = 2.", "\u3002"]}
+    metrics = metrics_after(worker, keyed, method=method)
+    assert value(metrics, "steps_content_free_total") == 2
+    [result] = score(ScriptedWorker(), keyed, method=method).items
+    assert [step.content_free for step in result.steps] == [True, False, True]
+    assert all(step.score is not None and 0 <= step.score <= 1 for step in result.steps)
+    [alone] = score(ScriptedWorker(), keyed | {"steps": ["Solution:"]}, method=method).items
+    assert alone.score == result.steps[0].score
+
+
 def test_outcomes_verdicts_and_tokens_are_counted() -> None:
     worker = ScriptedWorker({1: Fault.NAN_LOGPROB})
     metrics = metrics_after(worker, {"question": "1 + 1?", "steps": ["2."]}, method="rprm")

@@ -19,6 +19,7 @@ from stepreward.prompts.retsp import RetSP
 from stepreward.prompts.rprm import MARKER, RPRM
 from stepreward.prompts.template import StepTemplate
 from stepreward.prompts.tokens import PromptTokenizer
+from stepreward.prompts.wording import of_our_form
 from stepreward.schema import LabelledSolution, Prompt, ReferenceQuestion, References, ReferenceStep, Solution
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -310,9 +311,13 @@ def test_retsp_compares_plus_with_minus_and_rprm_yes_with_no():
 TEMPLATE = "[[system]]\nGrade it.\n[[user]]\n{{ question }}\n{{ step }}\n"
 
 
+def ours(text: str, tokens: PromptTokenizer | None = None) -> StepTemplate:
+    return StepTemplate(of_our_form(text, "STEPREWARD_RPRM_TEMPLATE"), tokens or byte_tokenizer())
+
+
 def judges_of(text: str) -> tuple[RetSP, RPRM]:
     tokens = byte_tokenizer()
-    template = StepTemplate(text, tokens)
+    template = ours(text, tokens)
     return RetSP(template, tokens, ROOMY), RPRM(template, tokens, ROOMY, MAX_TOKENS)
 
 
@@ -355,7 +360,7 @@ def test_a_template_from_a_file_text_is_rendered_around_the_solution():
 )
 def test_a_template_without_its_two_parts_in_order_is_refused(text):
     with pytest.raises(ConfigurationError, match=r"\[\[user\]\]"):
-        StepTemplate(text, byte_tokenizer())
+        ours(text)
 
 
 @pytest.mark.parametrize(
@@ -373,7 +378,7 @@ def test_a_template_without_its_two_parts_in_order_is_refused(text):
 )
 def test_an_unknown_placeholder_is_refused_at_once_and_named(user, named):
     with pytest.raises(ConfigurationError, match=named):
-        StepTemplate(f"[[system]]\nGrade it.\n[[user]]\n{user}\n", byte_tokenizer())
+        ours(f"[[system]]\nGrade it.\n[[user]]\n{user}\n")
 
 
 @pytest.mark.parametrize(
@@ -381,13 +386,13 @@ def test_an_unknown_placeholder_is_refused_at_once_and_named(user, named):
 )
 def test_a_template_with_a_syntax_error_is_refused(user):
     with pytest.raises(ConfigurationError, match="template"):
-        StepTemplate(f"[[system]]\nGrade it.\n[[user]]\n{user}\n", byte_tokenizer())
+        ours(f"[[system]]\nGrade it.\n[[user]]\n{user}\n")
 
 
 @pytest.mark.parametrize("user", ["{{ step.__class__.__mro__ }}", "{{ previous_steps.append(step) }}"])
 def test_a_template_cannot_reach_behind_its_names(user):
     with pytest.raises(ConfigurationError, match="template"):
-        StepTemplate(f"[[system]]\nGrade it.\n[[user]]\n{user}\n", byte_tokenizer())
+        ours(f"[[system]]\nGrade it.\n[[user]]\n{user}\n")
 
 
 @pytest.mark.parametrize(
@@ -397,7 +402,7 @@ def test_a_chat_template_that_does_not_hold_the_user_text_once_is_a_configuratio
     tokenizer = Tokenizer(models.BPE(vocab={"a": 0}, merges=[]))
     tokens = PromptTokenizer(PreTrainedTokenizerFast(tokenizer_object=tokenizer, chat_template=chat))
     with pytest.raises(ConfigurationError):
-        StepTemplate(TEMPLATE, tokens)
+        ours(TEMPLATE, tokens)
 
 
 @pytest.mark.parametrize("context_tokens", [1, MAX_TOKENS, MAX_TOKENS + 44])

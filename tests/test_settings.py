@@ -10,8 +10,9 @@ from stepreward.errors import ConfigurationError
 from stepreward.settings import ENV_PREFIX, Settings
 
 FIELDS = Settings.model_fields
+TEXTS = {str, Path, str | None, Path | None, SecretStr | None}
 # Every field that does not take any text: numbers and choices.
-CHECKED = [name for name, field in FIELDS.items() if field.annotation not in {str, Path, str | None, SecretStr | None}]
+CHECKED = [name for name, field in FIELDS.items() if field.annotation not in TEXTS]
 BOUNDED = {
     "port": ["0", "65536", "-1", "80.5", ""],
     "worker_context_tokens": ["255", "lots"],

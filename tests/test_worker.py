@@ -56,7 +56,7 @@ def with_client(worker: ScriptedWorker, call: Callable[[WorkerClient], Awaitable
     return asyncio.run(run())
 
 
-def answering(answer: httpx.Response | httpx.HTTPError) -> WorkerClient:
+def answering(answer: httpx.Response | httpx.HTTPError, model: str | None = None) -> WorkerClient:
     """A client of something that says the same to every request."""
 
     def say(request: httpx.Request) -> httpx.Response:
@@ -64,7 +64,7 @@ def answering(answer: httpx.Response | httpx.HTTPError) -> WorkerClient:
             raise answer
         return answer
 
-    return WorkerClient(httpx.AsyncClient(transport=httpx.MockTransport(say), base_url="http://worker"))
+    return WorkerClient(httpx.AsyncClient(transport=httpx.MockTransport(say), base_url="http://worker"), model)
 
 
 def read_labels(worker: ScriptedWorker, prompts: Sequence[Sequence[int]]) -> list[float | None]:
@@ -134,6 +134,20 @@ def test_connect_to_a_worker_that_does_not_answer_is_unavailable(fault) -> None:
 def test_connect_to_something_else_than_vllm_names_the_setting(content) -> None:
     with pytest.raises(ConfigurationError, match="STEPREWARD_WORKER_URL"):
         asyncio.run(answering(httpx.Response(200, content=content)).connect())
+
+
+ADAPTER = b'{"data": [{"id": "base", "max_model_len": 777}, {"id": "adapter", "parent": "base"}]}'
+
+
+@pytest.mark.parametrize(("name", "asked"), [(None, "base"), ("base", "base"), ("adapter", "adapter")])
+def test_the_model_that_is_named_is_asked_with_its_base_models_context(name, asked) -> None:
+    served = asyncio.run(answering(httpx.Response(200, content=ADAPTER), name).connect())
+    assert (served.id, served.max_model_len) == (asked, 777)
+
+
+def test_a_model_that_the_worker_does_not_serve_names_the_setting_and_those_it_does() -> None:
+    with pytest.raises(ConfigurationError, match=r"STEPREWARD_WORKER_MODEL.*base, adapter, not other"):
+        asyncio.run(answering(httpx.Response(200, content=ADAPTER), "other").connect())
 
 
 # what is sent

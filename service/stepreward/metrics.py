@@ -41,6 +41,11 @@ class Metrics:
             registry=self.registry,
         )
         self.steps = Counter("stepreward_steps_total", "Steps that have a score", ["method"], registry=self.registry)
+        self.content_free = Counter(
+            "stepreward_steps_content_free_total",
+            "Steps with nothing in them to judge, scored all the same",
+            registry=self.registry,
+        )
         self.tokens = Counter(
             "stepreward_tokens_total", "Tokens as the worker counts them", ["kind"], registry=self.registry
         )
@@ -140,6 +145,7 @@ class Metrics:
         for step in steps:
             if step.method and step.score is not None:
                 self.steps.labels(step.method).inc()
+            self.content_free.inc(step.content_free)
 
     def render(self) -> bytes:
         return generate_latest(self.registry)

@@ -74,7 +74,7 @@ class Pipeline:
             metrics.count_item(error.code, failed_result(unscored).degraded)
             return unscored
         with metrics.stage("aggregate"):
-            result = item_result(request, Judged(name, steps, judging.spent, judging.asked))
+            result = item_result(request, Judged(name, judging.solution, steps, judging.spent, judging.asked))
         metrics.count_item(result.failure.code if result.failure else "ok", result.degraded)
         metrics.count_steps(result.steps)
         return result

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stepreward import aggregation
+from stepreward.content import content_free
 from stepreward.errors import NoValidVerdict, StepRewardError
 from stepreward.schema import (
     Aggregates,
@@ -13,6 +14,7 @@ from stepreward.schema import (
     ReferenceResult,
     References,
     ScoreRequest,
+    Solution,
     StepJudgement,
     StepResult,
     TokenCount,
@@ -26,6 +28,7 @@ class Judged:
     """An item's steps: what was said of each, None for one that was skipped; and what that cost."""
 
     name: str
+    solution: Solution
     steps: Sequence[StepJudgement | None]
     spent: TokenCount
     asked: bool
@@ -42,7 +45,10 @@ class Unscored:
 
 def item_result(request: ScoreRequest, judged: Judged) -> ItemResult:
     texts = "trajectories" in request.include
-    steps = [_step_result(judgement, index, texts) for index, judgement in enumerate(judged.steps)]
+    steps = [
+        _step_result(judgement, index, text, texts)
+        for index, (judgement, text) in enumerate(zip(judged.steps, judged.solution.steps, strict=True))
+    ]
     scores = [step.score for step in steps]
     aggregates = aggregation.aggregates(scores)
     failure = next((step.failure for step in steps if step.failure), None)
@@ -84,9 +90,10 @@ def failure_of(error: StepRewardError) -> Failure:
     return Failure(code=error.code, message=error.message, retryable=error.retryable)
 
 
-def _step_result(judgement: StepJudgement | None, index: int, with_trajectories: bool) -> StepResult:
+def _step_result(judgement: StepJudgement | None, index: int, text: str, with_trajectories: bool) -> StepResult:
+    empty = content_free(text)
     if judgement is None:
-        return StepResult(score=None, stderr=None, k_used=0, k_valid=0, forced=0, skipped=True)
+        return StepResult(score=None, stderr=None, k_used=0, k_valid=0, forced=0, skipped=True, content_free=empty)
     verdicts = judgement.verdicts
     scored = aggregation.step_score(verdicts)
     failure = None
@@ -103,6 +110,7 @@ def _step_result(judgement: StepJudgement | None, index: int, with_trajectories:
         trajectories=[TrajectoryResult(p_correct=v.p_correct, forced=v.forced, text=v.text) for v in verdicts]
         if with_trajectories
         else None,
+        content_free=empty,
     )
 
 

@@ -164,6 +164,9 @@ class StepResult(Wire):
     skipped: bool = Field(False, description="not judged: a step before it is wrong, which is where the item stops")
     failure: Failure | None = None
     trajectories: list[TrajectoryResult] | None = None
+    content_free: bool = Field(
+        False, description="nothing in it to judge: white space, punctuation, a heading, an announcement. Only flagged"
+    )
 
 
 class Aggregates(Wire):
@@ -209,8 +212,8 @@ class ItemResult(Wire):
     )
     steps: list[StepResult]
     degraded: list[Degradation] = Field(
-        description="`references_dropped`: not all fitted the context; `retrieval`: the vector store did not answer, "
-        "and the item was scored without references"
+        description="`references_dropped`: not all fitted the context, or the template has no place for them; "
+        "`retrieval`: the vector store did not answer, and the item was scored without references"
     )
     cached: bool = Field(False, description="nothing was asked of the worker for it: all its steps were known")
     dropped_duplicates: int = Field(

@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     worker_url: str | None = Field(
         None, description="a running vLLM server or router; without it `serve` starts a vLLM worker of its own"
     )
+    worker_model: str | None = Field(
+        None, description="which of the worker's models to ask, as with a LoRA adapter; its first one if not set"
+    )
     worker_port: int = Field(8081, ge=1, le=65535, description="port of the worker that `serve` starts")
     worker_context_tokens: int = Field(4096, ge=256, description="context of the worker that `serve` starts, in tokens")
     worker_dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
@@ -121,6 +124,15 @@ class Settings(BaseSettings):
     )
     rprm_temperature: float = Field(0.95, gt=0, le=2, description="sampling temperature of rprm")
     rprm_top_p: float = Field(0.95, gt=0, le=1, description="nucleus of rprm's sampling")
+    retsp_template: Path | None = Field(
+        None, description="file with the words that a retsp checkpoint was trained with (docs/checkpoints.md)"
+    )
+    rprm_template: Path | None = Field(
+        None, description="the same for rprm; one that ends in .json is of the form in which R-PRM is published"
+    )
+    rprm_no_previous_steps: str | None = Field(
+        None, description="what a prompt of that published form shows where a first step has no previous ones"
+    )
 
     # keeping scores
     cache_mib: int = Field(256, ge=0, description="judgements kept in memory, in MiB; 0 keeps none")

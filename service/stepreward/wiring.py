@@ -18,10 +18,10 @@ from stepreward.metrics import Metrics
 from stepreward.pipeline import Pipeline
 from stepreward.plan import Defaults
 from stepreward.policies import Adaptive
-from stepreward.prompts.retsp import RetSP
-from stepreward.prompts.rprm import RPRM
+from stepreward.prompts import retsp, rprm
 from stepreward.prompts.template import StepTemplate
 from stepreward.prompts.tokens import PromptTokenizer
+from stepreward.prompts.wording import Wording
 from stepreward.redis_cache import RedisCache
 from stepreward.references import ReferenceFinder
 from stepreward.retrieval.encoder import Encoder, embedded_encoder_path
@@ -29,7 +29,7 @@ from stepreward.retrieval.search import Retriever, SearchOptions
 from stepreward.retrieval.store import Store
 from stepreward.schema import Item, JudgeMethod, ScoreRequest, StepJudgement
 from stepreward.settings import EMBEDDED, Settings
-from stepreward.worker.client import ModelCard, WorkerClient
+from stepreward.worker.client import ServedModel, WorkerClient
 from stepreward.worker.sampling import Judge, RetSPJudge, RPRMJudge, sampling_options
 
 Part = Literal["store", "encoder", "worker"]
@@ -63,6 +63,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
 
     Raises ConfigurationError at once, WorkerUnavailable or RetrievalUnavailable when the start limit has passed.
     """
+    wordings = _wordings(settings)
     async with AsyncExitStack() as stack:
         metrics = Metrics()
         store = open_store(settings)
@@ -76,7 +77,8 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
                     timeout=httpx.Timeout(settings.worker_timeout_s, connect=5, pool=None),
                     limits=httpx.Limits(max_connections=settings.worker_connections),
                 )
-            )
+            ),
+            settings.worker_model,
         )
         async for attempt in stamina.retry_context(
             on=DependencyError, attempts=None, timeout=settings.start_timeout_s, wait_max=1
@@ -92,7 +94,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
         stack.push_async_callback(cache.close)
         bench = Bench(
             finder=ReferenceFinder(retriever, settings.retrieval_policy),
-            judges=_judges(settings, tokenizer, worker, card.max_model_len),
+            judges=_judges(settings, wordings, tokenizer, worker, card.max_model_len),
             cache=cache,
             model=await asyncio.to_thread(weights_name, card, settings.model_path),
             metrics=metrics,
@@ -134,7 +136,7 @@ def open_cache(settings: Settings, metrics: Metrics) -> ScoreCache[StepJudgement
     return ScoreCache(values, settings.cache_mib << 20, settings.cache_ttl_s, metrics, redis=redis)
 
 
-def weights_name(card: ModelCard, model: str) -> str:
+def weights_name(card: ServedModel, model: str) -> str:
     """What tells one model from another under the same name: the worker's words for it, and a local one's files."""
     files = sorted(Path(model).glob("*.safetensors")) if Path(model).is_dir() else []
     stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
@@ -145,13 +147,25 @@ def encoder_path(settings: Settings) -> str:
     return embedded_encoder_path() if settings.encoder_model == EMBEDDED else settings.encoder_model
 
 
+def _wordings(settings: Settings) -> dict[JudgeMethod, Wording]:
+    """The words of both methods, from the files that the settings name. Raises ConfigurationError."""
+    return {
+        "retsp": retsp.wording(settings.retsp_template),
+        "rprm": rprm.wording(settings.rprm_template, settings.rprm_no_previous_steps),
+    }
+
+
 def _judges(
-    settings: Settings, tokenizer: PromptTokenizer, worker: WorkerClient, context_tokens: int
+    settings: Settings,
+    wordings: Mapping[JudgeMethod, Wording],
+    tokenizer: PromptTokenizer,
+    worker: WorkerClient,
+    context_tokens: int,
 ) -> dict[JudgeMethod, Judge]:
-    options = sampling_options(settings.rprm_max_tokens, settings.rprm_temperature, settings.rprm_top_p)
-    retsp = RetSP(StepTemplate.built_in("retsp", tokenizer), tokenizer, context_tokens)
-    rprm = RPRM(StepTemplate.built_in("rprm", tokenizer), tokenizer, context_tokens, settings.rprm_max_tokens)
-    return {"retsp": RetSPJudge(retsp, worker), "rprm": RPRMJudge(rprm, worker, options)}
+    grader = retsp.RetSP(StepTemplate(wordings["retsp"], tokenizer), tokenizer, context_tokens)
+    analyst = rprm.RPRM(StepTemplate(wordings["rprm"], tokenizer), tokenizer, context_tokens, settings.rprm_max_tokens)
+    options = sampling_options(settings.rprm_max_tokens, settings.rprm_temperature, settings.rprm_top_p, analyst.marker)
+    return {"retsp": RetSPJudge(grader, worker), "rprm": RPRMJudge(analyst, worker, options)}
 
 
 def _defaults(settings: Settings) -> Defaults:

@@ -18,6 +18,7 @@ from stepreward.embedded.preflight import Device
 from stepreward.embedded.stages import Stages
 from stepreward.embedded.supervisor import Supervisor
 from stepreward.embedded.worker import worker_argv, worker_env
+from stepreward.prompts import retsp, rprm
 from stepreward.settings import EMBEDDED, ENV_PREFIX, Settings
 
 _DISK_BYTES = 2 * preflight.GIB
@@ -36,6 +37,8 @@ _EXAMPLE = (
 def check(settings: Settings) -> Device:
     """Everything that can be known before anything is started. Raises ConfigurationError. Gives the worker's device."""
     preflight.check_platform(platform.system(), platform.machine())
+    retsp.wording(settings.retsp_template)
+    rprm.wording(settings.rprm_template, settings.rprm_no_previous_steps)
     preflight.check_data_dir(settings.data_dir)
     preflight.check_disk(settings.data_dir, _DISK_BYTES)
     preflight.check_port("port", settings.host, settings.port)

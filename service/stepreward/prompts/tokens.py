@@ -117,10 +117,12 @@ class PromptTokenizer:
         """The model's own chat format around two texts, up to where the assistant begins.
 
         A model without a chat template gets the texts alone; one without a system role, whether it refuses it or
-        leaves it out, gets both in one turn.
+        leaves it out, gets both in one turn. Without a system text there is no system turn.
         """
         if not self._tokenizer.chat_template:
-            return f"{system}\n\n{user}\n"
+            return f"{system}\n\n{user}\n" if system else f"{user}\n"
+        if not system:
+            return self._apply([{"role": "user", "content": user}])
         try:
             chat = self._apply([{"role": "system", "content": system}, {"role": "user", "content": user}])
         except TemplateError:

@@ -60,40 +60,58 @@ class _Completions(_Loose):
     usage: _Usage
 
 
-class ModelCard(_Loose):
-    """What a worker says that it serves. `root` is where its weights came from."""
+class _ModelCard(_Loose):
+    """A LoRA adapter has a card of its own, after its base model's and without its context."""
 
     id: str
-    max_model_len: int
     root: str | None = None
+    max_model_len: int | None = None
 
 
 class _ModelCards(_Loose):
-    data: list[ModelCard]
+    data: list[_ModelCard]
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """What later calls ask for, where the worker has its weights from, and its context in tokens."""
+
+    id: str
+    root: str | None
+    max_model_len: int
 
 
 class WorkerClient:
-    """Calls one vLLM server or router. `http` has its base URL and its limits."""
+    """Calls one vLLM server or router. `http` has its base URL and its limits.
 
-    def __init__(self, http: httpx.AsyncClient) -> None:
+    `name` is the model to ask for where several are served, the first of them if left out.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, name: str | None = None) -> None:
         self._http = http
+        self._name = name
         self._model = ""
 
-    async def connect(self) -> ModelCard:
-        """The served model's id and its context in tokens; later calls ask for this model.
+    async def connect(self) -> ServedModel:
+        """The served model; later calls ask for it.
 
-        Raises WorkerUnavailable, or ConfigurationError where what answers is not a vLLM server.
+        Raises WorkerUnavailable, or ConfigurationError where what answers is not a vLLM server or does not serve it.
         """
         try:
             answer = await self._http.get("/v1/models", timeout=5)
             answer.raise_for_status()
-            card = _ModelCards.model_validate_json(answer.content).data[0]
+            cards = _ModelCards.model_validate_json(answer.content).data
+            context_tokens = _context_tokens(cards)
         except httpx.HTTPError as error:
             raise WorkerUnavailable(f"worker {self._http.base_url}: {type(error).__name__} {error}") from error
-        except (ValidationError, IndexError) as error:
+        except ValueError as error:
             raise ConfigurationError(f"STEPREWARD_WORKER_URL: {self._http.base_url} is not a vLLM server") from error
+        card = next((card for card in cards if self._name in (None, card.id)), None)
+        if card is None:
+            names = ", ".join(card.id for card in cards)
+            raise ConfigurationError(f"STEPREWARD_WORKER_MODEL: {self._http.base_url} serves {names}, not {self._name}")
         self._model = card.id
-        return card
+        return ServedModel(card.id, card.root, context_tokens)
 
     async def spell(self, prompt: Tokens) -> tuple[Tokens, str]:
         """What the model surely goes on with, eight tokens, as ids and in the worker's own spelling of them."""
@@ -164,6 +182,13 @@ class WorkerClient:
         details = usage.prompt_tokens_details
         spent.add(usage.prompt_tokens, usage.completion_tokens or 0, details.cached_tokens if details else None)
         return choices
+
+
+def _context_tokens(cards: Sequence[_ModelCard]) -> int:
+    """Of the first card, a base model's. Raises ValueError."""
+    if not cards or cards[0].max_model_len is None:
+        raise ValueError("no model with a context")
+    return cards[0].max_model_len
 
 
 def _share(choice: _Choice, labels: Labels) -> float | None:

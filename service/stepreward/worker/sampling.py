@@ -92,9 +92,9 @@ class RPRMJudge:
         )
 
 
-def sampling_options(max_tokens: int, temperature: float, top_p: float) -> SamplingOptions:
+def sampling_options(max_tokens: int, temperature: float, top_p: float, marker: str = MARKER) -> SamplingOptions:
     """rprm's options: a trajectory ends at the marker."""
-    return SamplingOptions(max_tokens, temperature, top_p, stop=MARKER)
+    return SamplingOptions(max_tokens, temperature, top_p, stop=marker)
 
 
 def content_seed(prompt: Prompt, seed: int, first: int = 0) -> int:
