@@ -25,7 +25,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import f1_score, roc_auc_score
 
 from scripted_worker import ScriptedWorker
 from stepreward.cli import main
@@ -33,7 +33,14 @@ from stepreward.errors import ConfigurationError, RequestError
 from stepreward.evaluation.answers import AnswerLog
 from stepreward.evaluation.first_error import Located, average_f1, f1_difference_interval, first_error_score
 from stepreward.evaluation.intervals import Interval, bootstrap_interval, mcnemar
-from stepreward.evaluation.labelled import LabelledItem, read_processbench, stratified
+from stepreward.evaluation.labelled import (
+    LabelledItem,
+    read_prmbench,
+    read_processbench,
+    stratified,
+    without_blank_steps,
+)
+from stepreward.evaluation.prmscore import Counts, categories, prmscore
 from stepreward.evaluation.report import flat
 from stepreward.evaluation.scorer import InProcess
 from stepreward.evaluation.step_quality import step_quality
@@ -333,7 +340,7 @@ def test_the_options_are_sent_and_near_duplicates_are_kept_out(evaluate: Command
     assert found["run"]["items_with_duplicates"] == 18
     assert found["run"]["dropped_duplicates"] >= 18
     assert f"{found['run']['dropped_duplicates']} of 18 items" in ran.out
-    assert found["exclude_duplicates"] is True
+    assert found["reading"]["exclude_duplicates"] is True
     ran = evaluate("processbench", file, "--url", url, "-o", "open", "--allow-contamination")
     assert "CONTAMINATION ALLOWED" in ran.out
     assert summary(tmp_path / "open")["run"]["dropped_duplicates"] == 0
@@ -533,7 +540,7 @@ def test_recorded_scores_are_evaluated_without_a_service(evaluate: Command, file
     assert found["average_f1"] == 1
     assert found["steps"]["all"]["auc"] == 1
     assert found["run"]["failed"] == {"not_recorded": 1}
-    assert found["exclude_duplicates"] is None
+    assert found["reading"]["exclude_duplicates"] is None
 
 
 def test_what_stepreward_score_wrote_is_a_recorded_file(evaluate: Command, url, file, tmp_path, monkeypatch) -> None:
@@ -565,6 +572,116 @@ def test_options_of_a_service_are_refused_with_recorded_scores(evaluate: Command
     ran = evaluate("processbench", file, "--recorded", recorded, "--method", "rprm", "-o", "run")
     assert ran.code == 2
     assert "--method" in one_line(ran)
+
+
+# PRMBench
+
+
+def test_prmscore_is_half_the_f1_of_right_steps_and_half_that_of_wrong_ones() -> None:
+    # Right steps: 6 of 8 passed. Wrong steps: 2 of 4 caught.
+    score = prmscore([[Counts(6, 2, 2, 2)]], seed=0)
+    assert score.f1 == pytest.approx(2 * 6 / (2 * 6 + 2 + 2))
+    assert score.negative_f1 == pytest.approx(2 * 2 / (2 * 2 + 2 + 2))
+    assert score.prmscore == pytest.approx((0.75 + 0.5) / 2)
+
+
+def test_a_class_without_wrong_steps_has_its_f1_as_its_score() -> None:
+    score = prmscore([[Counts(9, 0, 0, 1), Counts(10, 0, 0, 0)]], seed=0)
+    assert score.negative_f1 is None
+    assert score.prmscore == score.f1 == pytest.approx(38 / 39)
+    assert score.interval
+
+
+def test_nothing_found_is_0_and_nothing_to_find_is_none() -> None:
+    assert prmscore([[Counts(0, 4, 0, 0)]], seed=0).prmscore is None
+    assert prmscore([[Counts(0, 1, 0, 3)]], seed=0).prmscore == 0
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=50))
+def test_prmscore_is_the_mean_of_the_two_f1_scores_of_scikit_learn(pairs) -> None:
+    judged, right = zip(*pairs, strict=True)
+    score = prmscore([[Counts.of(judged, right)]], seed=0)
+    positive = f1_score(right, judged, zero_division=0.0) if any(right) else None
+    negative = f1_score(right, judged, pos_label=False, zero_division=0.0) if not all(right) else None
+    assert score.f1 == (None if positive is None else pytest.approx(positive))
+    assert score.negative_f1 == (None if negative is None else pytest.approx(negative))
+
+
+def test_a_category_is_the_mean_of_its_classes_and_missing_where_one_is() -> None:
+    classes = {name: prmscore([[Counts(right, 1, 1, 0)]], 0) for name, right in {"NR": 3, "NCL": 8, "ES": 1}.items()}
+    found = categories(classes)
+    scores = [score.prmscore for score in classes.values()]
+    assert found["simplicity"] == pytest.approx((scores[0] + scores[1]) / 2)
+    assert found["soundness"] is None
+
+
+def prmbench_row(number: int, kind: str, **changed: object) -> dict[str, object]:
+    row = ROWS[number]
+    named = {"idx": f"{kind}_{number}", "question": row["question"], "steps": row["steps"], "classification": kind}
+    return named | {"error_steps": [] if kind == "multi_solutions" else [2]} | changed
+
+
+def test_error_steps_past_the_end_count_for_nothing(tmp_path) -> None:
+    [row] = read_prmbench(
+        write(tmp_path / "p.jsonl", [prmbench_row(0, "deception", steps=["a", "b"], error_steps=[1, 7])])
+    )
+    assert row.labels == (False, True)
+
+
+def test_blank_steps_are_not_sent_and_counted(evaluate: Command, url, tmp_path) -> None:
+    rows = [
+        prmbench_row(0, "circular"),
+        prmbench_row(1, "circular", steps=["a", " ", "b"], error_steps=[3]),
+        prmbench_row(2, "circular", steps=["a", "\u200b"]),  # not white space, yet nothing to see: cannot be sent
+        prmbench_row(3, "multi_solutions"),
+    ]
+    file = write(tmp_path / "p.jsonl", rows)
+    assert [without_blank_steps(item).labels for item in read_prmbench(file)][1] == (True, False)
+    ran = evaluate("prmbench", file, "--url", url, "-o", "run", "--method", "retsp")
+    assert ran.code == 0, ran.err
+    found = summary(tmp_path / "run")
+    assert found["blank_steps"] == 1
+    assert found["run"]["failed"] == {"invalid_request": 1}
+    steps = read(tmp_path / "run" / "steps.jsonl")
+    assert [step["label"] for step in steps if step["item"] == "circular_1"] == [True, False]
+    judged, right = [step["score"] >= 0.5 for step in steps], [step["label"] for step in steps]
+    assert found["overall"]["f1"] == pytest.approx(f1_score(right, judged))
+    assert found["overall"]["steps"] == len(steps)
+    check_report(tmp_path / "run", plots=2)
+
+
+def test_an_unknown_class_of_errors_is_refused(evaluate: Command, tmp_path) -> None:
+    ran = evaluate("prmbench", write(tmp_path / "p.jsonl", [prmbench_row(0, "typos")]), "-o", "run")
+    assert ran.code == 2
+    assert "typos" in one_line(ran)
+
+
+VOTES = SHARED / "prmbench" / "test_with_rprm_votes.jsonl.gz"
+
+
+@pytest.mark.skipif(not VOTES.exists(), reason="needs the recorded votes beside the repository")
+def test_the_recorded_votes_of_r_prm_get_the_score_that_a_plain_count_gives(evaluate: Command, tmp_path) -> None:
+    with gzip.open(VOTES, "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    right = np.array([i + 1 not in row["error_steps"] for row in rows for i in range(len(row["steps"]))])
+    passed = np.array([vote >= 0.5 for row in rows for vote in row["rprm_votes_k10"]])
+    of_class = np.array([row["classification"] for row in rows for _ in row["steps"]])
+
+    def plain(chosen: Any) -> float:
+        hits, misses = (right & passed & chosen).sum(), (right & ~passed & chosen).sum()
+        caught, passed_wrong = (~right & ~passed & chosen).sum(), (~right & passed & chosen).sum()
+        f1 = 2 * hits / (2 * hits + misses + passed_wrong)
+        return f1 / 2 + caught / (2 * caught + misses + passed_wrong) if (~right & chosen).any() else f1
+
+    ran = evaluate("prmbench", VOTES, "--recorded", VOTES, "-o", "run")
+    assert ran.code == 0, ran.err
+    found = summary(tmp_path / "run")
+    assert (found["overall"]["items"], found["overall"]["steps"]) == (3008, 36220)
+    assert found["overall"]["prmscore"] == pytest.approx(plain(np.ones_like(right)), abs=1e-12)
+    assert found["overall"]["prmscore"] == pytest.approx(0.6770, abs=5e-5)
+    for name, short in {"redundency": "NR", "counterfactual": "ES", "multi_solutions": "MS"}.items():
+        assert found["classes"][short]["prmscore"] == pytest.approx(plain(of_class == name), abs=1e-12)
+    assert found["overall"]["interval"]["low"] < found["overall"]["prmscore"] < found["overall"]["interval"]["high"]
 
 
 # in process

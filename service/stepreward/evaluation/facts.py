@@ -12,6 +12,18 @@ N = TypeVar("N", int, float)
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How answers become figures: a step is judged right from `threshold` on; `seed` is that of the resampling.
+
+    `exclude_duplicates` is whether near-duplicates were kept out of the references, None where nobody was asked.
+    """
+
+    threshold: float
+    exclude_duplicates: bool | None
+    seed: int
+
+
+@dataclass(frozen=True)
 class Facts:
     """Of one condition. Tokens and seconds are sums over the items, None where nobody counted.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from stepreward import aggregation
 from stepreward.evaluation import plots
 from stepreward.evaluation.answers import Answers
-from stepreward.evaluation.facts import Facts, facts_of
+from stepreward.evaluation.facts import Facts, Reading, facts_of
 from stepreward.evaluation.first_error import (
     FirstErrorScore,
     Located,
@@ -27,8 +27,7 @@ class ProcessBenchSummary:
     In `steps`, those before the first error are right, the first error is wrong, later ones are left out.
     """
 
-    threshold: float
-    exclude_duplicates: bool | None
+    reading: Reading
     average_f1: float | None
     average_f1_interval: Interval | None
     subsets: dict[str, FirstErrorScore]
@@ -60,9 +59,8 @@ def labelled_steps(items: Sequence[LabelledItem], answers: Answers) -> tuple[lis
     return [score for score, _ in pairs], [label for _, label in pairs]
 
 
-def summarise(
-    items: Sequence[LabelledItem], answers: Answers, threshold: float, exclude_duplicates: bool | None, seed: int
-) -> ProcessBenchSummary:
+def summarise(items: Sequence[LabelledItem], answers: Answers, reading: Reading) -> ProcessBenchSummary:
+    threshold, seed = reading.threshold, reading.seed
     found = located(items, answers, threshold)
     pooled = [replace(one, subset="all") for one in found]
     subsets = sorted({item.subset for item in items})
@@ -71,8 +69,7 @@ def summarise(
         of_subset = [item for item in items if item.subset == subset]
         steps[subset] = step_quality(*labelled_steps(of_subset, answers), threshold)
     return ProcessBenchSummary(
-        threshold=threshold,
-        exclude_duplicates=exclude_duplicates,
+        reading=reading,
         average_f1=average_f1(found) if {one.subset for one in found} == set(subsets) else None,
         average_f1_interval=average_f1_interval(found, seed),
         subsets=_by(found, subsets, lambda one: one.subset, seed),
@@ -95,7 +92,7 @@ def report(summary: ProcessBenchSummary, items: Sequence[LabelledItem], answers:
     return Report(
         title="ProcessBench",
         summary=summary,
-        warnings=warnings_of([summary.run], summary.exclude_duplicates),
+        warnings=warnings_of([summary.run], summary.reading.exclude_duplicates),
         tables=(
             Table("First error, by subset", _COLUMNS, (*rows, average)),
             Table("First error, by generator", _COLUMNS, tuple(_row(*one) for one in summary.generators.items())),
