@@ -6,6 +6,7 @@ figure should be is computed here once more, from the answers that lie in the ru
 
 import asyncio
 import gzip
+import itertools
 import json
 import math
 import os
@@ -16,7 +17,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,14 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score, roc_auc_score
 
 from scripted_worker import ScriptedWorker
+from stepreward import aggregation
 from stepreward.cli import main
+from stepreward.commands.evaluation_run import Options
 from stepreward.errors import ConfigurationError, RequestError
-from stepreward.evaluation.answers import AnswerLog
+from stepreward.evaluation import ablation, drift, scale_k
+from stepreward.evaluation.answers import AnswerLog, Answers
+from stepreward.evaluation.ask import Condition, ask, request_of
+from stepreward.evaluation.facts import Reading
 from stepreward.evaluation.first_error import Located, average_f1, f1_difference_interval, first_error_score
 from stepreward.evaluation.intervals import Interval, bootstrap_interval, mcnemar
 from stepreward.evaluation.labelled import (
@@ -42,9 +48,10 @@ from stepreward.evaluation.labelled import (
 )
 from stepreward.evaluation.prmscore import Counts, categories, prmscore
 from stepreward.evaluation.report import flat
+from stepreward.evaluation.scale_k import first_errors
 from stepreward.evaluation.scorer import InProcess
 from stepreward.evaluation.step_quality import step_quality
-from stepreward.schema import ScoreRequest
+from stepreward.schema import Aggregates, Item, ItemResult, ScoreRequest, ScoreResponse, StepResult
 from test_bulk import application
 from test_pipeline import item, service
 from test_retrieval import NO_PAYLOAD_INDEX, ROWS
@@ -622,10 +629,9 @@ def prmbench_row(number: int, kind: str, **changed: object) -> dict[str, object]
 
 
 def test_error_steps_past_the_end_count_for_nothing(tmp_path) -> None:
-    [row] = read_prmbench(
-        write(tmp_path / "p.jsonl", [prmbench_row(0, "deception", steps=["a", "b"], error_steps=[1, 7])])
-    )
-    assert row.labels == (False, True)
+    row = prmbench_row(0, "deception", steps=["a", "b"], error_steps=[1, 7])
+    [read_item] = read_prmbench(write(tmp_path / "p.jsonl", [row]))
+    assert read_item.labels == (False, True)
 
 
 def test_blank_steps_are_not_sent_and_counted(evaluate: Command, url, tmp_path) -> None:
@@ -682,6 +688,205 @@ def test_the_recorded_votes_of_r_prm_get_the_score_that_a_plain_count_gives(eval
     for name, short in {"redundency": "NR", "counterfactual": "ES", "multi_solutions": "MS"}.items():
         assert found["classes"][short]["prmscore"] == pytest.approx(plain(of_class == name), abs=1e-12)
     assert found["overall"]["interval"]["low"] < found["overall"]["prmscore"] < found["overall"]["interval"]["high"]
+
+
+# ablation
+
+
+@dataclass
+class StandIn:
+    """A service whose steps' scores follow from the item and the request; keeps what it was asked."""
+
+    score_of: Callable[[Item, ScoreRequest], float]
+    requests: list[ScoreRequest] = field(default_factory=list)
+
+    async def score(self, request: ScoreRequest) -> ScoreResponse:
+        self.requests.append(request)
+        results = [self._result(one, self.score_of(one, request)) for one in request.items]
+        return ScoreResponse(
+            items=results, method="retsp", model="m", prompt_version="v", corpus_snapshot=None, request_id="r"
+        )
+
+    def _result(self, one: Item, score: float) -> ItemResult:
+        step = StepResult(score=score, stderr=None, k_used=1, k_valid=1, forced=0)
+        every = Aggregates(min=score, prod=score, mean=score, last=score)
+        steps = [step] * len(one.steps)
+        return ItemResult(
+            id=one.id or "", status="ok", score=score, aggregates=every, first_error=None, steps=steps, degraded=[]
+        )
+
+
+def ask_stand_in(
+    stand_in: StandIn, items: Sequence[LabelledItem], conditions: Sequence[Condition], folder: Path
+) -> dict[str, Answers]:
+    with AnswerLog.open(folder, {}) as log:
+        for condition in conditions:
+            asyncio.run(ask(stand_in, items, condition, log, lambda: None))
+        return {condition.name: log.of(condition.name) for condition in conditions}
+
+
+def by_item(steps: Sequence[Mapping[str, Any]], condition: str) -> dict[str, list[Mapping[str, Any]]]:
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for step in steps:
+        if step["condition"] == condition:
+            found.setdefault(step["item"], []).append(step)
+    return found
+
+
+def test_conditions_are_compared_over_the_same_items(evaluate: Command, url, file, tmp_path) -> None:
+    ran = evaluate("ablate", file, "--url", url, "-o", "run", "--method", "retsp", "--limit", 12)
+    assert ran.code == 0, ran.err
+    found, steps = summary(tmp_path / "run"), read(tmp_path / "run" / "steps.jsonl")
+    asked = {"none", "question_only", "step_only", "retrieved", "random", "top-2", "top-3"}
+    assert set(found["conditions"]) - {"oracle"} == asked
+    assert set(found["conditions"]) | set(found["left_out"]) == asked | {"oracle"}
+    assert found["conditions"]["retrieved"]["against_baseline"] is None
+
+    def hits(condition: str) -> tuple[list[bool], list[bool]]:
+        items, single = [], []
+        for of_item in by_item(steps, condition).values():
+            below = [step["index"] for step in of_item if step["score"] < 0.5]
+            wrong = [step["index"] for step in of_item if step["label"] is False]
+            items.append((below or [-1])[0] == (wrong or [-1])[0])
+            single += [(step["score"] >= 0.5) == step["label"] for step in of_item if step["label"] is not None]
+        return items, single
+
+    for name in ("none", "random", "top-3"):
+        compared = found["conditions"][name]["against_baseline"]
+        assert compared["items"] == 12
+        for this, baseline, test in zip(
+            hits(name), hits("retrieved"), (compared["item_hits"], compared["step_hits"]), strict=True
+        ):
+            assert test["only_this"] == sum(a and not b for a, b in zip(this, baseline, strict=True))
+            assert test["only_baseline"] == sum(b and not a for a, b in zip(this, baseline, strict=True))
+        f1 = [found["conditions"][one]["average_f1"] for one in (name, "retrieved")]
+        assert compared["f1_difference"] == pytest.approx(f1[0] - f1[1])
+    assert found["f1_by_questions"] == {
+        str(count): found["conditions"][name]["average_f1"]
+        for count, name in enumerate(["step_only", "retrieved", "top-2", "top-3"])
+    }
+    check_report(tmp_path / "run", plots=2)
+
+
+def test_items_that_one_condition_could_not_score_are_in_no_pair(tmp_path) -> None:
+    items = [unlabelled("a", number, number % 2 == 0) for number in range(10)]
+    stand_in = StandIn(lambda _, request: 0.9 if request.retrieval.mode == "none" else 0.1)
+    options = Options(output=tmp_path, limit=None, seed=0, threshold=0.5, strict=False)
+    conditions, left_out = ablation.conditions(options.condition)
+    answers = ask_stand_in(stand_in, items, conditions, tmp_path)
+    short = answers | {"none": {name: one for name, one in answers["none"].items() if name != "a-0"}}
+    found = ablation.summarise(items, short, left_out, options.reading())
+    compared = found.conditions["none"].against_baseline
+    assert compared
+    # One with an error is missing: `none` finds the five right ones, the baseline the other four.
+    assert (compared.items, compared.item_hits.only_this, compared.item_hits.only_baseline) == (9, 5, 4)
+    assert found.conditions["random"].average_f1 == found.conditions["retrieved"].average_f1 == 0
+
+
+def test_the_oracle_is_sent_what_is_known_or_said_to_be_left_out(tmp_path) -> None:
+    options = Options(output=tmp_path, limit=None, seed=3, threshold=0.5, strict=False)
+    conditions, left_out = ablation.conditions(options.condition)
+    known = "labels" in Item.model_fields
+    assert [one.name for one in conditions if one.with_labels] == (["oracle"] if known else [])
+    assert set(left_out) == (set() if known else {"oracle"})
+    stand_in = StandIn(lambda *_: 0.5)
+    items = [LabelledItem("a", "a", "writer", "?", ("x", "y", "z"), (True, False, None))]
+    ask_stand_in(stand_in, items, conditions, tmp_path)
+    for condition, request in zip(conditions, stand_in.requests, strict=True):
+        assert (request.retrieval.exclude_duplicates, request.seed) == (True, 3)
+        assert request.retrieval.mode is not None
+        sent = request.items[0].model_dump(exclude_unset=True)
+        assert sent.get("labels") == ([True, False, None] if condition.with_labels else None)
+
+
+# trajectories
+
+
+def test_the_figures_at_the_largest_k_are_those_of_an_ordinary_run(evaluate: Command, url, file, tmp_path) -> None:
+    ran = evaluate("scale-k", file, "--url", url, "-o", "scale", "--k", 5, "--limit", 8)
+    assert ran.code == 0, ran.err
+    evaluate("processbench", file, "--url", url, "-o", "plain", "--method", "rprm", "--k", 5, "--limit", 8)
+    found = summary(tmp_path / "scale")
+    assert [one["k"] for one in found["by_k"]] == [1, 2, 3, 4, 5]
+    most = found["by_k"][-1]
+    assert most["f1"] == pytest.approx(summary(tmp_path / "plain")["average_f1"])
+    assert most["f1_low"] == most["f1_high"] == pytest.approx(most["f1"])
+    for name in ("prompt_tokens", "generated_tokens", "seconds"):
+        costs = [one[name] for one in found["by_k"]]
+        assert costs == sorted(costs)
+        assert costs[-1] == pytest.approx(found["run"][name])
+    check_report(tmp_path / "scale", plots=2)
+
+
+def test_tokens_at_one_trajectory_are_those_of_a_run_with_one(evaluate: Command, url, file, tmp_path) -> None:
+    evaluate("scale-k", file, "--url", url, "-o", "scale", "--k", 8, "--limit", 8)
+    evaluate("processbench", file, "--url", url, "-o", "one", "--method", "rprm", "--k", 1, "--limit", 8)
+    estimate, counted = summary(tmp_path / "scale")["by_k"][0], summary(tmp_path / "one")["run"]
+    # Of the scripted worker's trajectories, those of other numbers are longer.
+    assert estimate["prompt_tokens"] == pytest.approx(counted["prompt_tokens"], rel=0.1)
+
+
+@given(st.lists(st.lists(st.one_of(st.none(), st.floats(0, 1)), min_size=4, max_size=4), min_size=1, max_size=5))
+def test_all_trajectories_give_the_mean_and_one_gives_one_of_them(steps) -> None:
+    matrix = np.array(steps, dtype=np.float64)
+    found = first_errors(matrix, 0.5, np.random.default_rng(0))
+
+    def plain(scores: Sequence[float | None]) -> int:
+        first = aggregation.first_error(scores, 0.5)
+        return -2 if first is None else first
+
+    read = [[p for p in of_step if p is not None] for of_step in steps]
+    means = [sum(of_step) / len(of_step) if of_step else None for of_step in read]
+    if not any(mean is not None and abs(mean - 0.5) < 1e-9 for mean in means):
+        assert found[-1] == plain(means)
+    assert found[0] in {plain(chosen) for chosen in itertools.product(*steps)}
+
+
+def test_a_run_with_other_trajectories_than_asked_for_is_refused(tmp_path) -> None:
+    condition = Condition("a", request_of(method="rprm", k=3, seed=0, exclude_duplicates=True), 1, 1)
+    items = [unlabelled("a", 0, True)]
+    answers = ask_stand_in(StandIn(lambda *_: 0.5), items, [condition], tmp_path)
+    with pytest.raises(ConfigurationError, match="0 trajectories instead of 3"):
+        scale_k.summarise(items, answers["a"], 3, Reading(0.5, True, 0))
+
+
+# drift
+
+
+def test_items_are_asked_alone_and_in_shuffled_batches_and_the_difference_is_told(tmp_path) -> None:
+    items = [unlabelled("a", number, number % 2 == 0) for number in range(10)]
+    # In a batch, every second item gets 0.4 more than the 0.3 that it has alone.
+    stand_in = StandIn(
+        lambda one, request: 0.3 + 0.4 * (len(request.items) > 1 and int((one.id or "").split("-")[1]) % 2)
+    )
+    request = request_of(method="retsp", k=None, seed=0, exclude_duplicates=True)
+    conditions = [
+        Condition(drift.condition_name("retsp", together=False), request, 1, 1),
+        Condition(drift.condition_name("retsp", together=True), request, 4, 1, shuffle_seed=7),
+    ]
+    answers = ask_stand_in(stand_in, items, conditions, tmp_path)
+    sent = [[one.id for one in request.items] for request in stand_in.requests]
+    assert sent[:10] == [[item.id] for item in items]
+    assert [len(batch) for batch in sent[10:]] == [4, 4, 2]
+    shuffled = [name for batch in sent[10:] for name in batch]
+    assert shuffled != [item.id for item in items]
+    assert sorted(shuffled) == sorted(item.id for item in items)
+    found = drift.summarise(items, answers, ["retsp"], 4, Reading(0.5, True, 0)).methods["retsp"]
+    assert found.max_change == pytest.approx(0.4)
+    assert found.mean_change == pytest.approx(0.2)
+    assert (found.steps, found.share_noticeable, found.share_judged_otherwise) == (10, 0.5, 0.5)
+
+
+def test_a_service_that_scores_by_content_alone_does_not_drift(evaluate: Command, url, file, tmp_path) -> None:
+    ran = evaluate("drift", file, "--url", url, "-o", "run", "--k", 2, "--limit", 6, "--batch-items", 3)
+    assert ran.code == 0, ran.err
+    found = summary(tmp_path / "run")["methods"]
+    assert {(method, one["max_change"]) for method, one in found.items()} == {("retsp", 0), ("rprm", 0)}
+    assert found["rprm"]["batch"]["scored"] == 6
+    check_report(tmp_path / "run", plots=1)
+    assert "batch_items: 3 there, 2 here" in one_line(
+        evaluate("drift", file, "--url", url, "-o", "run", "--k", 2, "--limit", 6, "--batch-items", 2)
+    )
 
 
 # in process

@@ -63,21 +63,24 @@ class Options:
         )
 
 
-SERVICE_OPTIONS = (
+ADDRESS_OPTIONS = (
     click.option("--url", help=f"the running service  [default: {LOCAL_GATEWAY}]"),
     click.option(
         "--in-process",
         is_flag=True,
         help="score in this process, with settings from the environment, a worker and a store that run",
     ),
-    click.option("--items-per-request", type=click.IntRange(1), help=f"[default: {_ITEMS_PER_REQUEST}]"),
-    click.option(
-        "--concurrency", type=click.IntRange(1), help=f"requests under way at once  [default: {_CONCURRENCY}]"
-    ),
     click.option(
         "--allow-contamination",
         is_flag=True,
         help="let near-duplicates of a question stand among its references: they give its answer away",
+    ),
+)
+SERVICE_OPTIONS = (
+    *ADDRESS_OPTIONS,
+    click.option("--items-per-request", type=click.IntRange(1), help=f"[default: {_ITEMS_PER_REQUEST}]"),
+    click.option(
+        "--concurrency", type=click.IntRange(1), help=f"requests under way at once  [default: {_CONCURRENCY}]"
     ),
 )
 METHOD_OPTIONS = (
@@ -138,12 +141,12 @@ def answers_of(name: str, items: Sequence[LabelledItem], options: Options, recor
 
 
 def asked(
-    name: str, items: Sequence[LabelledItem], conditions: Sequence[Condition], options: Options
+    name: str, items: Sequence[LabelledItem], conditions: Sequence[Condition], options: Options, **more: object
 ) -> dict[str, Answers]:
-    """The answers of each condition."""
+    """The answers of each condition. `more` are further options that make the run what it is."""
     if options.in_process and options.url:
         raise ConfigurationError("--url: --in-process asks no running service")
-    with AnswerLog.open(options.output, identity(name, items, conditions)) as log:
+    with AnswerLog.open(options.output, identity(name, items, conditions, **more)) as log:
         asyncio.run(_ask_all(items, conditions, log, options))
         return {condition.name: log.of(condition.name) for condition in conditions}
 

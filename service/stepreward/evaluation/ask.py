@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
+import numpy as np
 from pydantic import ValidationError
 from pydantic_core import to_json
 
@@ -22,13 +23,17 @@ _PLACEHOLDER = {"question": "?", "steps": ["?"]}
 
 @dataclass(frozen=True)
 class Condition:
-    """One way of asking. The items of `request` are replaced; `with_labels` sends what is known of the steps."""
+    """One way of asking. The items of `request` are replaced; `with_labels` sends what is known of the steps.
+
+    With a `shuffle_seed` the items are asked for in an order of their own.
+    """
 
     name: str
     request: ScoreRequest
     items_per_request: int
     concurrency: int
     with_labels: bool = False
+    shuffle_seed: int | None = None
 
 
 def request_of(
@@ -71,12 +76,12 @@ def identity(
 async def ask(
     scorer: Scorer, items: Sequence[LabelledItem], condition: Condition, log: AnswerLog, told: Callable[[], object]
 ) -> None:
-    """Every item that has no answer yet, in order; `told` is called after each.
+    """Every item that has no answer yet; `told` is called after each.
 
     Raises ServiceUnavailable and ConfigurationError; what was answered before stays.
     """
     there = log.of(condition.name)
-    missing = [item for item in items if item.id not in there]
+    missing = [item for item in _ordered(items, condition.shuffle_seed) if item.id not in there]
     observed = Observed(scorer)
     outcomes = score_rows(
         observed, _rows(missing, condition), condition.request, condition.items_per_request, condition.concurrency
@@ -87,6 +92,12 @@ async def ask(
             item = next(unanswered)
             log.add(_answered(item, condition.name, outcome, observed.served.get(item.id)))
             told()
+
+
+def _ordered(items: Sequence[LabelledItem], shuffle_seed: int | None) -> list[LabelledItem]:
+    if shuffle_seed is None:
+        return list(items)
+    return [items[position] for position in np.random.default_rng(shuffle_seed).permutation(len(items)).tolist()]
 
 
 def _rows(items: Sequence[LabelledItem], condition: Condition) -> Iterator[Row | BadRow]:

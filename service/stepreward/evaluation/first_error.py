@@ -5,7 +5,7 @@ correct accuracy  share of the solutions without one in which none was found
 F1                their harmonic mean; the benchmark's figure is its mean over the subsets
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,35 +60,39 @@ def first_error_score(located: Sequence[Located], seed: int) -> FirstErrorScore:
     )
 
 
-def average_f1(located: Sequence[Located]) -> float | None:
-    """Mean over the subsets of F1; None where a subset lacks items with or without an error."""
-    strata = strata_of(located)
+def average_f1(located: Sequence[Located], subsets: Collection[str] = ()) -> float | None:
+    """Mean over the subsets of F1; None where a subset, of those named too, lacks items with or without an error."""
+    strata = strata_of(located, subsets)
     if not strata or not all(stratum.size for stratum in strata):
         return None
     return float(_average_f1_of(_hits(located), strata)([np.arange(stratum.size) for stratum in strata]))
 
 
-def average_f1_interval(located: Sequence[Located], seed: int) -> Interval | None:
+def average_f1_interval(located: Sequence[Located], seed: int, subsets: Collection[str] = ()) -> Interval | None:
     """Of `average_f1`; resampled within each subset's items with and without an error."""
-    strata = strata_of(located)
+    strata = strata_of(located, subsets)
     return bootstrap_interval([stratum.size for stratum in strata], _average_f1_of(_hits(located), strata), seed)
 
 
-def f1_difference_interval(this: Sequence[Located], baseline: Sequence[Located], seed: int) -> Interval | None:
+def f1_difference_interval(
+    this: Sequence[Located], baseline: Sequence[Located], seed: int, subsets: Collection[str] = ()
+) -> Interval | None:
     """Of `average_f1(this) - average_f1(baseline)`, for the same items in the same order, which are resampled once."""
-    strata = strata_of(this)
+    strata = strata_of(this, subsets)
     of_this, of_baseline = _average_f1_of(_hits(this), strata), _average_f1_of(_hits(baseline), strata)
     return bootstrap_interval(
         [stratum.size for stratum in strata], lambda indices: of_this(indices) - of_baseline(indices), seed
     )
 
 
-def strata_of(located: Sequence[Located]) -> list[Indices]:
-    """Positions of the items: for each subset, in order of name, those with an error and then those without."""
-    subsets = sorted({one.subset for one in located})
+def strata_of(located: Sequence[Located], subsets: Collection[str] = ()) -> list[Indices]:
+    """Positions of the items: for each subset, in order of name, those with an error and then those without.
+
+    A subset of `subsets` is among them even when no item is of it.
+    """
     return [
         _positions(one.subset == subset and (one.label >= 0) == has_error for one in located)
-        for subset in subsets
+        for subset in sorted({one.subset for one in located} | set(subsets))
         for has_error in (True, False)
     ]
 

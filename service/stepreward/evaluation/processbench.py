@@ -70,13 +70,18 @@ def summarise(items: Sequence[LabelledItem], answers: Answers, reading: Reading)
         steps[subset] = step_quality(*labelled_steps(of_subset, answers), threshold)
     return ProcessBenchSummary(
         reading=reading,
-        average_f1=average_f1(found) if {one.subset for one in found} == set(subsets) else None,
-        average_f1_interval=average_f1_interval(found, seed),
-        subsets=_by(found, subsets, lambda one: one.subset, seed),
+        average_f1=average_f1(found, subsets),
+        average_f1_interval=average_f1_interval(found, seed, subsets),
+        subsets=by_subset(items, found, seed),
         generators=_by(pooled, sorted({item.generator for item in items}), lambda one: one.generator, seed),
         steps=steps,
         run=facts_of(items, answers),
     )
+
+
+def by_subset(items: Sequence[LabelledItem], found: Sequence[Located], seed: int) -> dict[str, FirstErrorScore]:
+    """Of every subset of the items, also one of which nothing was scored."""
+    return _by(found, sorted({item.subset for item in items}), lambda one: one.subset, seed)
 
 
 def report(summary: ProcessBenchSummary, items: Sequence[LabelledItem], answers: Answers) -> Report:
