@@ -62,11 +62,11 @@ def _confidence(score: float) -> float:
     return max(0.0, 1 + sum(p * math.log2(p) for p in (score, 1 - score) if p > 0))
 
 
-def first_error(scores: Sequence[float | None]) -> int | None:
-    """0-based index of the first step below 0.5, -1 without one, None when an unscored step comes before it."""
+def first_error(scores: Sequence[float | None], wrong_below: float = P_WRONG_BELOW) -> int | None:
+    """0-based index of the first step below it, -1 without one, None when an unscored step comes before it."""
     for index, score in enumerate(scores):
         if score is None:
             return None
-        if score < P_WRONG_BELOW:
+        if score < wrong_below:
             return index
     return -1

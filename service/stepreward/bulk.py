@@ -6,16 +6,16 @@ side file with its line and the reason; one that the service failed on is in the
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
-from stepreward.client import AsyncClient
 from stepreward.errors import RequestError
 from stepreward.files import BadRow, open_lines, reason_of
-from stepreward.schema import Item, ItemResult, ScoreRequest
+from stepreward.schema import Item, ItemResult, ScoreRequest, ScoreResponse
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,13 @@ class Row:
 
 
 Outcome = ItemResult | BadRow
+
+
+class Scorer(Protocol):
+    """Whatever scores: an AsyncClient, or the service in this process."""
+
+    async def score(self, request: ScoreRequest) -> ScoreResponse:
+        """Raises RequestError when the request is refused, another error of the tree when there is no answer."""
 
 
 @dataclass
@@ -74,11 +81,12 @@ def _row(line: bytes, number: int, question_key: str) -> Row | BadRow:
 
 
 async def score_rows(
-    client: AsyncClient, rows: Iterator[Row | BadRow], options: ScoreRequest, per_request: int, concurrency: int
-) -> AsyncIterator[Outcome]:
+    client: Scorer, rows: Iterator[Row | BadRow], options: ScoreRequest, per_request: int, concurrency: int
+) -> AsyncGenerator[Outcome, None]:
     """Outcomes in the order of the rows, with at most `concurrency` requests under way.
 
-    `options` is a request whose items are replaced. Raises ServiceUnavailable; what was yielded before stays valid.
+    `options` is a request whose items are replaced. Raises what the client raises when it has no answer; what was
+    yielded before stays valid.
     """
     waiting: deque[asyncio.Task[list[Outcome]]] = deque()
     try:
@@ -107,13 +115,13 @@ def _chunks(rows: Iterator[Row | BadRow], size: int) -> Iterator[list[Row | BadR
         yield chunk
 
 
-async def _score_chunk(client: AsyncClient, chunk: Sequence[Row | BadRow], options: ScoreRequest) -> list[Outcome]:
+async def _score_chunk(client: Scorer, chunk: Sequence[Row | BadRow], options: ScoreRequest) -> list[Outcome]:
     good = [row for row in chunk if isinstance(row, Row)]
     scored = iter(await _score(client, good, options))
     return [row if isinstance(row, BadRow) else next(scored) for row in chunk]
 
 
-async def _score(client: AsyncClient, rows: Sequence[Row], options: ScoreRequest) -> list[Outcome]:
+async def _score(client: Scorer, rows: Sequence[Row], options: ScoreRequest) -> list[Outcome]:
     """One request; when it is refused, one for each row, so that only the row at fault is bad."""
     if not rows:
         return []

@@ -12,7 +12,9 @@ _COMMANDS = {
     "gateway": "stepreward.commands.gateway",
     "score": "stepreward.commands.score",
     "corpus": "stepreward.commands.corpus",
+    "eval": "stepreward.commands.evaluate",
 }
+_EXTRAS = {"eval": "eval"}
 
 
 class _Lazy(click.Group):
@@ -33,7 +35,8 @@ class _Lazy(click.Group):
 
 def _unavailable(name: str, module: str) -> click.Command:
     """Stands for a command whose parts are not installed: listed, and says what it needs when called."""
-    message = f'needs the module {module} (pip install "stepreward[gateway,embedded]")'
+    extras = _EXTRAS.get(name, "gateway,embedded")
+    message = f'needs the module {module} (pip install "stepreward[{extras}]")'
 
     def refuse() -> None:
         raise ConfigurationError(f"`stepreward {name}` {message}")

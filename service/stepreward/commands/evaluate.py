@@ -1,0 +1,125 @@
+"""`stepreward eval`: evaluations of a running service on labelled solutions."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stepreward.commands.evaluation_run import (
+    ADDRESS_OPTIONS,
+    ASKED,
+    FILES,
+    METHOD_OPTIONS,
+    RUN_OPTIONS,
+    SERVICE_OPTIONS,
+    Options,
+    answers_of,
+    asked,
+    finish,
+    recorded_options,
+    with_options,
+)
+from stepreward.evaluation import ablation, drift, prmbench, processbench, scale_k
+from stepreward.evaluation.labelled import read_prmbench, read_processbench, stratified, without_blank_steps
+
+
+@click.group("eval")
+def command() -> None:
+    """Evaluate a running service on labelled solutions.
+
+    A run lives in its folder (-o): steps.jsonl and items.jsonl grow as answers come, and the same command run again
+    goes on from there; summary.json and report.html are written at the end. Exit code: 0, with --strict 3 when an item
+    has no score, 1 when the service is out of reach (run again to go on), 2 when an option or a file is wrong.
+    """
+
+
+@command.command("processbench")
+@FILES
+@with_options(*METHOD_OPTIONS, *SERVICE_OPTIONS, *RUN_OPTIONS)
+@recorded_options("scores")
+def _processbench(files: Sequence[Path], recorded: Path | None, recorded_key: str, **given: Any) -> None:
+    """Find the first wrong step in ProcessBench FILES, each a subset."""
+    options = Options(**given)
+    items = stratified(read_processbench(files), options.limit, options.seed)
+    answers = answers_of("processbench", items, options, recorded, recorded_key)
+    summary = processbench.summarise(items, answers, options.reading(asked=recorded is None))
+    finish(options, processbench.report(summary, items, answers), unscored=len(items) - summary.run.scored)
+
+
+@command.command("prmbench")
+@click.argument("file", type=click.Path(path_type=Path))
+@with_options(*METHOD_OPTIONS, *SERVICE_OPTIONS, *RUN_OPTIONS)
+@recorded_options("rprm_votes_k10")
+def _prmbench(file: Path, recorded: Path | None, recorded_key: str, **given: Any) -> None:
+    """Tell right from wrong steps in the PRMBench FILE, by class of error."""
+    options = Options(**given)
+    picked = stratified(read_prmbench(file), options.limit, options.seed)
+    prmbench.check_classes(picked)
+    # Recorded scores are one a step as the file has them; a service is not asked about a step without text.
+    items = picked if recorded else [without_blank_steps(item) for item in picked]
+    blank_steps = sum(len(item.steps) for item in picked) - sum(len(item.steps) for item in items)
+    answers = answers_of("prmbench", items, options, recorded, recorded_key)
+    summary = prmbench.summarise(items, answers, blank_steps, options.reading(asked=recorded is None))
+    finish(options, prmbench.report(summary), unscored=len(items) - summary.run.scored)
+
+
+@command.command("ablate")
+@FILES
+@with_options(*METHOD_OPTIONS, *SERVICE_OPTIONS, *RUN_OPTIONS)
+def _ablate(files: Sequence[Path], **given: Any) -> None:
+    """Compare ways of choosing references, and their number, on the ProcessBench FILES."""
+    options = Options(**given)
+    items = stratified(read_processbench(files), options.limit, options.seed)
+    conditions, left_out = ablation.conditions(options.condition)
+    answers = asked("ablate", items, conditions, options)
+    summary = ablation.summarise(items, answers, left_out, options.reading())
+    unscored = sum(one.run.items - one.run.scored for one in summary.conditions.values())
+    finish(options, ablation.report(summary), unscored)
+
+
+@command.command("scale-k")
+@FILES
+@click.option("--k", type=click.IntRange(2, 64), default=50, show_default=True, help="the largest number of them")
+@with_options(*SERVICE_OPTIONS, *RUN_OPTIONS)
+def _scale_k(files: Sequence[Path], **given: Any) -> None:
+    """Compare numbers of rprm's trajectories on the ProcessBench FILES, from one run with the most of them."""
+    options = Options(method="rprm", **given)
+    items = stratified(read_processbench(files), options.limit, options.seed)
+    condition = options.condition(ASKED, include=["trajectories"])
+    answers = asked("scale-k", items, [condition], options)[ASKED]
+    summary = scale_k.summarise(items, answers, given["k"], options.reading())
+    finish(options, scale_k.report(summary), unscored=len(items) - summary.run.scored)
+
+
+@command.command("drift")
+@FILES
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    type=click.Choice(["retsp", "rprm"]),
+    default=("retsp", "rprm"),
+    show_default=True,
+)
+@click.option("--k", type=click.IntRange(1, 64), help="trajectories per step, for rprm  [default: the service's]")
+@click.option("--batch-items", type=click.IntRange(2), default=32, show_default=True)
+@with_options(*ADDRESS_OPTIONS, *RUN_OPTIONS)
+def _drift(files: Sequence[Path], methods: Sequence[str], k: int | None, batch_items: int, **given: Any) -> None:
+    """Score the items of the ProcessBench FILES alone and in shuffled batches, and compare."""
+    options = Options(**given, concurrency=1)
+    items = stratified(read_processbench(files), options.limit, options.seed)
+    conditions = [
+        replace(
+            options.condition(drift.condition_name(method, together), method=method, k=k if method == "rprm" else None),
+            items_per_request=batch_items if together else 1,
+            shuffle_seed=options.seed if together else None,
+        )
+        for method in dict.fromkeys(methods)
+        for together in (False, True)
+    ]
+    answers = asked("drift", items, conditions, options, batch_items=batch_items)
+    summary = drift.summarise(items, answers, list(dict.fromkeys(methods)), batch_items, options.reading())
+    unscored = sum(run.items - run.scored for one in summary.methods.values() for run in (one.alone, one.batch))
+    finish(options, drift.report(summary, items, answers), unscored)

@@ -1,0 +1,199 @@
+"""What the evaluations share on the command line: their options, the asking with its progress bar, and the ending."""
+
+import asyncio
+import hashlib
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table as Shown
+
+from stepreward.errors import ConfigurationError
+from stepreward.evaluation.answers import AnswerLog, Answers
+from stepreward.evaluation.ask import Condition, ask, identity, request_of
+from stepreward.evaluation.facts import Reading
+from stepreward.evaluation.labelled import LabelledItem
+from stepreward.evaluation.recorded import CONDITION as RECORDED
+from stepreward.evaluation.recorded import read_recorded, take_recorded
+from stepreward.evaluation.report import Report, Table, write_report
+from stepreward.evaluation.scorer import LOCAL_GATEWAY, open_scorer
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+ASKED = "asked"
+_ITEMS_PER_REQUEST = 4
+_CONCURRENCY = 4
+
+
+@dataclass(frozen=True)
+class Options:
+    """What all evaluations share. None where nothing was said."""
+
+    output: Path
+    limit: int | None
+    seed: int
+    threshold: float
+    strict: bool
+    url: str | None = None
+    in_process: bool = False
+    method: str | None = None
+    k: int | None = None
+    items_per_request: int | None = None
+    concurrency: int | None = None
+    allow_contamination: bool = False
+
+    def reading(self, asked: bool = True) -> Reading:
+        """`asked`: by a service, not a recorded file."""
+        return Reading(self.threshold, not self.allow_contamination if asked else None, self.seed)
+
+    def condition(self, name: str, **request: Any) -> Condition:
+        wanted = {"method": self.method, "k": self.k, "seed": self.seed} | request
+        return Condition(
+            name,
+            request_of(exclude_duplicates=not self.allow_contamination, **wanted),
+            self.items_per_request or _ITEMS_PER_REQUEST,
+            self.concurrency or _CONCURRENCY,
+        )
+
+
+ADDRESS_OPTIONS = (
+    click.option("--url", help=f"the running service  [default: {LOCAL_GATEWAY}]"),
+    click.option(
+        "--in-process",
+        is_flag=True,
+        help="score in this process, with settings from the environment, a worker and a store that run",
+    ),
+    click.option(
+        "--allow-contamination",
+        is_flag=True,
+        help="let near-duplicates of a question stand among its references: they give its answer away",
+    ),
+)
+SERVICE_OPTIONS = (
+    *ADDRESS_OPTIONS,
+    click.option("--items-per-request", type=click.IntRange(1), help=f"[default: {_ITEMS_PER_REQUEST}]"),
+    click.option(
+        "--concurrency", type=click.IntRange(1), help=f"requests under way at once  [default: {_CONCURRENCY}]"
+    ),
+)
+METHOD_OPTIONS = (
+    click.option("--method", type=click.Choice(["retsp", "rprm"]), help="[default: the service's]"),
+    click.option("--k", type=click.IntRange(1, 64), help="trajectories per step, for rprm  [default: the service's]"),
+)
+RUN_OPTIONS = (
+    click.option(
+        "--output", "-o", required=True, type=click.Path(path_type=Path, file_okay=False), help="folder of the run"
+    ),
+    click.option(
+        "--limit", type=click.IntRange(1), help="items, an equal share of each subset's with and without an error"
+    ),
+    click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True),
+    click.option(
+        "--threshold",
+        type=click.FloatRange(0, 1),
+        default=0.5,
+        show_default=True,
+        help="a step is judged right from this score on",
+    ),
+    click.option("--strict", is_flag=True, help="exit code 3 when an item has no score"),
+)
+FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+
+
+def with_options(*options: Callable[[F], F]) -> Callable[[F], F]:
+    def decorate(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def recorded_options(key: str) -> Callable[[F], F]:
+    return with_options(
+        click.option("--recorded", type=click.Path(path_type=Path), help="evaluate scores in this file; ask nobody"),
+        click.option("--recorded-key", default=key, show_default=True, help="the key of a row's scores in that file"),
+    )
+
+
+def answers_of(name: str, items: Sequence[LabelledItem], options: Options, recorded: Path | None, key: str) -> Answers:
+    """From the service, or from the recorded file and then without asking anyone."""
+    if recorded is None:
+        condition = options.condition(ASKED)
+        return asked(name, items, [condition], options)[ASKED]
+    for option in ("url", "in_process", "method", "k", "items_per_request", "concurrency", "allow_contamination"):
+        if getattr(options, option):
+            raise ConfigurationError(f"--{option.replace('_', '-')}: --recorded asks no service")
+    scores = read_recorded(recorded, key)
+    digest = hashlib.sha256(recorded.read_bytes()).hexdigest()
+    wanted = identity(name, items, [], recorded={"key": key, "sha256": digest})
+    with AnswerLog.open(options.output, wanted) as log, _progress() as progress:
+        task = progress.add_task("reading", total=len(items), completed=len(log.of(RECORDED)))
+        take_recorded(scores, items, log, lambda: progress.advance(task))
+        return log.of(RECORDED)
+
+
+def asked(
+    name: str, items: Sequence[LabelledItem], conditions: Sequence[Condition], options: Options, **more: object
+) -> dict[str, Answers]:
+    """The answers of each condition. `more` are further options that make the run what it is."""
+    if options.in_process and options.url:
+        raise ConfigurationError("--url: --in-process asks no running service")
+    with AnswerLog.open(options.output, identity(name, items, conditions, **more)) as log:
+        asyncio.run(_ask_all(items, conditions, log, options))
+        return {condition.name: log.of(condition.name) for condition in conditions}
+
+
+async def _ask_all(
+    items: Sequence[LabelledItem], conditions: Sequence[Condition], log: AnswerLog, options: Options
+) -> None:
+    missing = [one for one in conditions if len(log.of(one.name)) < len(items)]
+    if not missing:
+        return
+    with _progress() as progress:
+        task = progress.add_task("scoring", total=len(items) * len(conditions))
+        progress.update(task, completed=sum(len(log.of(one.name)) for one in conditions))
+        async with open_scorer(options.url, options.in_process) as scorer:
+            for condition in missing:
+                progress.update(task, description=condition.name)
+                await ask(scorer, items, condition, log, lambda: progress.advance(task))
+
+
+def _progress() -> Progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=Console(stderr=True))
+
+
+def finish(options: Options, report: Report, unscored: int) -> None:
+    """Write, show, and exit."""
+    write_report(options.output, report)
+    console = Console()
+    for warning in report.warnings:
+        console.print(warning, style="bold red", markup=False)
+    for table in report.tables:
+        if table.rows:
+            console.print(_shown(table))
+    console.print(f"{options.output / 'report.html'}", markup=False)
+    sys.exit(3 if options.strict and unscored else 0)
+
+
+def _shown(table: Table) -> Shown:
+    shown = Shown(title=table.title, box=SIMPLE_HEAD, title_justify="left")
+    for number, column in enumerate(table.columns):
+        shown.add_column(column, justify="right" if number else "left", overflow="fold")
+    for row in table.rows:
+        shown.add_row(*map(escape, row))
+    return shown
