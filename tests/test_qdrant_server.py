@@ -396,6 +396,7 @@ def test_writes_during_an_index_build_are_answered_and_kept(server: Server, clie
     ("call", "status", "named"),
     [
         (("PUT", "", {"vectors": {"size": 4, "distance": "Cosine"}, "shard_number": 2}), 400, "shard_number"),
+        (("PUT", "", {"vectors": {"size": 4, "distance": "Cosine"}, "replication_factor": 2}), 400, "replication_factor"),
         (("PUT", "", {"vectors": {"text": {"size": 4, "distance": "Cosine"}}}), 400, "vectors"),
         (("PUT", "", {"vectors": {"size": 0, "distance": "Cosine"}}), 422, "vectors.size"),
         (

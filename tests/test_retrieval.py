@@ -30,6 +30,7 @@ from stepreward.metrics import Metrics
 from stepreward.retrieval.duplicates import normalised
 from stepreward.retrieval.encoder import Encoder, Vectors, encoder_name
 from stepreward.retrieval.pca import PCA, StoredPCA
+from stepreward.retrieval.qdrant import Address, connect
 from stepreward.retrieval.search import Retriever, SearchOptions
 from stepreward.retrieval.store import Manifest, Point, Snapshot, Store
 from stepreward.schema import LabelledSolution, References, Solution
@@ -306,22 +307,35 @@ def test_questions_are_found_without_reference_steps() -> None:
     assert found.steps == ((), (), ())
 
 
-def test_vectors_of_another_encoder_are_refused_by_name() -> None:
+@pytest.mark.parametrize(
+    ("encoder", "error", "said"),
+    [
+        (lambda: bag_encoder(name="other-model"), ConfigurationError, r"STEPREWARD_ENCODER_MODEL.*other-model.*bag-of"),
+        (lambda: bag_encoder(BagOfWords(dimensions=39)), DimensionMismatch, r"STEPREWARD_ENCODER_MODEL.*39 .*40"),
+    ],
+    ids=["name", "length"],
+)
+def test_a_corpus_of_another_encoder_is_told_by_the_probe_and_not_searched(encoder, error, said) -> None:
     async def use(lib: Library):
-        other = Retriever(bag_encoder(name="other-model"), lib.store, 16, Metrics())
-        await other.search([NEW], SearchOptions(1, 1, 0.0))
+        other = Retriever(encoder(), lib.store, 16, Metrics())
+        with pytest.raises(error, match=said):
+            await other.probe()
+        with pytest.raises(RetrievalUnavailable, match=said):
+            await other.search([NEW], SearchOptions(1, 1, 0.0))
 
-    with pytest.raises(ConfigurationError, match=r"STEPREWARD_ENCODER_MODEL.*other-model.*bag-of-words"):
-        with_library(use)
+    with_library(use)
 
 
-def test_vectors_of_another_length_are_refused_with_both_lengths() -> None:
+def test_a_collection_with_vectors_of_another_length_is_told_by_the_probe_and_not_searched() -> None:
     async def use(lib: Library):
-        other = Retriever(bag_encoder(BagOfWords(dimensions=39)), lib.store, 16, Metrics())
-        await other.search([NEW], SearchOptions(1, 1, 0.0))
+        await lib.retriever.probe()
+        name = f"stepreward_steps_{lib.manifest.id}"
+        await lib.client.delete_collection(name)
+        await lib.client.create_collection(name, models.VectorParams(size=5, distance=models.Distance.COSINE))
+        with pytest.raises(DimensionMismatch, match=rf"STEPREWARD_PCA_DIMENSIONS: {name} holds .* 5 .* {DIMENSIONS}"):
+            await lib.retriever.probe()
 
-    with pytest.raises(DimensionMismatch, match=r"39 .*40"):
-        with_library(use)
+    with_library(use)
 
 
 # near-duplicates of the target question
@@ -696,7 +710,7 @@ CALLS: dict[str, Callable[[Store], Awaitable[object]]] = {
 @pytest.mark.parametrize("call", CALLS)
 def test_a_qdrant_that_is_gone_is_retrieval_unavailable(call) -> None:
     async def run():
-        store = Store.connect(f"http://127.0.0.1:{_closed_port()}", None, 1)
+        store = Store(connect(Address(f"http://127.0.0.1:{_closed_port()}"), 1), 1)
         try:
             await CALLS[call](store)
         finally:
