@@ -96,7 +96,7 @@ async def service(
             pipeline=Pipeline(retriever, judges, worker.model, Defaults("retsp", 3, SEARCH, policy), metrics),
             limits=LIMITS,
             metrics=metrics,
-            probes={"store": searched.active, "encoder": encoder.probe, "worker": client.connect},
+            probes={"store": retriever.probe, "encoder": encoder.probe, "worker": client.connect},
             dispensable={"store"} if policy == "degrade" else frozenset(),
         )
     encoder.close()

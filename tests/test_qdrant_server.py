@@ -34,6 +34,11 @@ class Server:
     url: str
     data_dir: Path
 
+    def start(self) -> None:
+        """Again, on the same port, after its end."""
+        self.process = _spawn(self.data_dir, int(self.url.rpartition(":")[2]))
+        _wait_until_ready(self)
+
     def client(self) -> QdrantClient:
         # Its check runs in a thread, which may be late enough to find the server gone; see the test of the version.
         return QdrantClient(url=self.url, timeout=20, check_compatibility=False)
@@ -53,14 +58,17 @@ def serving(data_dir: Path) -> Iterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with (data_dir.parent / f"{data_dir.name}.log").open("a") as log:
-        process = subprocess.Popen(_command(data_dir, port), stderr=log, text=True)
-    server = Server(process, f"http://127.0.0.1:{port}", data_dir)
+    server = Server(_spawn(data_dir, port), f"http://127.0.0.1:{port}", data_dir)
     try:
         _wait_until_ready(server)
         yield server
     finally:
         server.kill()
+
+
+def _spawn(data_dir: Path, port: int) -> subprocess.Popen[str]:
+    with (data_dir.parent / f"{data_dir.name}.log").open("a") as log:
+        return subprocess.Popen(_command(data_dir, port), stderr=log, text=True)
 
 
 def _command(data_dir: Path, port: int) -> list[str]:
@@ -396,7 +404,11 @@ def test_writes_during_an_index_build_are_answered_and_kept(server: Server, clie
     ("call", "status", "named"),
     [
         (("PUT", "", {"vectors": {"size": 4, "distance": "Cosine"}, "shard_number": 2}), 400, "shard_number"),
-        (("PUT", "", {"vectors": {"size": 4, "distance": "Cosine"}, "replication_factor": 2}), 400, "replication_factor"),
+        (
+            ("PUT", "", {"vectors": {"size": 4, "distance": "Cosine"}, "replication_factor": 2}),
+            400,
+            "replication_factor",
+        ),
         (("PUT", "", {"vectors": {"text": {"size": 4, "distance": "Cosine"}}}), 400, "vectors"),
         (("PUT", "", {"vectors": {"size": 0, "distance": "Cosine"}}), 422, "vectors.size"),
         (
