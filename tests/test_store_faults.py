@@ -5,23 +5,27 @@ POST /score over the parts of test_pipeline and the embedded engine. Every fault
 
 import asyncio
 import os
+import resource
 import signal
+import subprocess
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
 import httpx
 import pytest
-from qdrant_client import models
+from qdrant_client import AsyncQdrantClient, models
 
 from scripted_worker import ScriptedWorker
 from stepreward.api import create_app
+from stepreward.errors import RetrievalUnavailable
 from stepreward.retrieval.breaker import BreakerRule, State
-from stepreward.retrieval.qdrant import Address, connect
+from stepreward.retrieval.qdrant import Address, connect, translated
 from stepreward.retrieval.store import Manifest, Store, StoreOptions
 from stepreward.schema import RetrievalPolicy
 from test_pipeline import item, service
@@ -343,3 +347,139 @@ async def _switch(store: Store, order: list[str]) -> None:
     for snapshot_id in order:
         await asyncio.sleep(0.05)
         await store.activate(snapshot_id)
+
+
+# a full disk, two processes
+
+
+class Filling:
+    """Batches of large points, written until they are refused or `batches` are stored."""
+
+    def __init__(self, engine: Server) -> None:
+        self.client = connect(Address(engine.url), 30)
+        self.stored = 0
+
+    async def create(self) -> None:
+        await self.client.create_collection("c", models.VectorParams(size=64, distance=models.Distance.COSINE))
+
+    async def write(self, batches: int) -> str | None:
+        """The refusal, if there was one."""
+        for _ in range(batches):
+            points = [
+                models.PointStruct(
+                    id=self.stored + number, vector=[1.0] * 63 + [number], payload={"text": "x" * 20_000}
+                )
+                for number in range(64)
+            ]
+            try:
+                async with translated():
+                    await self.client.upsert("c", points, wait=True)
+            except RetrievalUnavailable as error:
+                return error.message
+            self.stored += len(points)
+        return None
+
+    async def assert_nothing_lost(self) -> None:
+        """What was not acknowledged may be there, or not."""
+        found, _ = await self.client.scroll("c", limit=self.stored + 64, with_payload=False)
+        assert {record.id for record in found} >= set(range(self.stored))
+        assert len((await self.client.query_points("c", [1.0] * 64, limit=3)).points) == 3
+
+
+def test_where_the_disk_is_nearly_full_writes_are_refused_and_searches_go_on_until_there_is_room(
+    tmp_path: Path,
+) -> None:
+    mounted = tmp_path / "disk"
+    mounted.mkdir()
+    with small_disk(mounted, 290) as resize, serving(mounted / "data") as engine:
+
+        async def run() -> None:
+            filling = Filling(engine)
+            await filling.create()
+            refusal = await filling.write(100)
+            assert refusal is not None
+            assert "500: Service internal error: No space left on device: " in refusal
+            assert filling.stored > 0
+            await filling.assert_nothing_lost()
+            engine.kill()
+            engine.start()
+            await filling.assert_nothing_lost()
+            assert await filling.write(1) is not None
+            resize(400)
+            assert await filling.write(5) is None
+            await filling.assert_nothing_lost()
+            await filling.client.close()
+
+        asyncio.run(run())
+
+
+@contextmanager
+def small_disk(mounted: Path, size_mib: int) -> Iterator[Callable[[int], object]]:
+    """A file system of this size; gives what changes it."""
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size_mib}m", "tmpfs", mounted],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        pytest.skip(f"needs the right to mount: {done.stderr.strip()}")
+    try:
+        yield lambda mib: subprocess.run(["mount", "-o", f"remount,size={mib}m", mounted], check=True)
+    finally:
+        subprocess.run(["umount", "--lazy", mounted], check=True)
+
+
+def test_an_engine_whose_write_failed_goes_on_searching_and_takes_writes_again_when_they_can_be_done(
+    tmp_path: Path,
+) -> None:
+    with serving(tmp_path / "data") as engine:
+
+        async def run() -> None:
+            filling = Filling(engine)
+            await filling.create()
+            assert await filling.write(3) is None
+            # No file may become larger than what the first ones are by now: the next that is begun cannot be made.
+            set_largest_file(engine, 2**20)
+            refusals = [await filling.write(100), await filling.write(1)]
+            assert all("500: Service internal error: " in (refusal or "") for refusal in refusals)
+            assert "No space left on device" in (refusals[1] or "")
+            await filling.assert_nothing_lost()
+            set_largest_file(engine, resource.RLIM_INFINITY)
+            assert await filling.write(2) is None
+            await filling.assert_nothing_lost()
+            await filling.client.close()
+
+        asyncio.run(run())
+
+
+def set_largest_file(engine: Server, size_bytes: int) -> None:
+    _, hard = resource.prlimit(engine.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(engine.process.pid, resource.RLIMIT_FSIZE, (size_bytes, hard))
+
+
+def test_upserts_of_two_clients_at_once_lose_nothing(engine: Server) -> None:
+    """Every second id is written by both: one of the two, whole, is kept."""
+
+    async def run() -> None:
+        name = f"c-{uuid.uuid4().hex}"
+        clients = [connect(Address(engine.url), 30) for _ in range(2)]
+        await clients[0].create_collection(name, models.VectorParams(size=4, distance=models.Distance.COSINE))
+        await asyncio.gather(*(_write(client, name, writer) for writer, client in enumerate(clients)))
+        found, _ = await clients[0].scroll(name, limit=1000, with_vectors=True)
+        assert {record.id for record in found} == {*range(0, 400, 2), *range(1, 400, 4), *range(3, 400, 4)}
+        for record in found:
+            writer = (record.payload or {})["writer"]
+            assert record.vector == pytest.approx([1.0, 0, 0, 0] if writer == 0 else [0, 1.0, 0, 0])
+        for client in clients:
+            await client.close()
+
+    asyncio.run(run())
+
+
+async def _write(client: AsyncQdrantClient, name: str, writer: int) -> None:
+    vector = [1.0, 0, 0, 0] if writer == 0 else [0, 1.0, 0, 0]
+    ids = [*range(0, 400, 2), *range(1 + 2 * writer, 400, 4)]
+    for start in range(0, len(ids), 10):
+        points = [models.PointStruct(id=i, vector=vector, payload={"writer": writer}) for i in ids[start : start + 10]]
+        await client.upsert(name, points, wait=True)
