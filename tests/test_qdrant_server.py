@@ -4,14 +4,10 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,70 +19,11 @@ from qdrant_client import AsyncQdrantClient, QdrantClient, models
 from qdrant_client.common.version_check import is_compatible
 from qdrant_client.http.exceptions import UnexpectedResponse
 
+from qdrant_process import Server, command, serving
+
 SIZE = 16
 POINTS = 200
 GROUPS = 5
-
-
-@dataclass
-class Server:
-    process: subprocess.Popen[str]
-    url: str
-    data_dir: Path
-
-    def start(self) -> None:
-        """Again, on the same port, after its end."""
-        self.process = _spawn(self.data_dir, int(self.url.rpartition(":")[2]))
-        _wait_until_ready(self)
-
-    def client(self) -> QdrantClient:
-        # Its check runs in a thread, which may be late enough to find the server gone; see the test of the version.
-        return QdrantClient(url=self.url, timeout=20, check_compatibility=False)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self) -> int:
-        self.process.terminate()
-        return self.process.wait(timeout=5)
-
-
-@contextmanager
-def serving(data_dir: Path) -> Iterator[Server]:
-    """A server of its own, ready; killed at the end if it still runs."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = Server(_spawn(data_dir, port), f"http://127.0.0.1:{port}", data_dir)
-    try:
-        _wait_until_ready(server)
-        yield server
-    finally:
-        server.kill()
-
-
-def _spawn(data_dir: Path, port: int) -> subprocess.Popen[str]:
-    with (data_dir.parent / f"{data_dir.name}.log").open("a") as log:
-        return subprocess.Popen(_command(data_dir, port), stderr=log, text=True)
-
-
-def _command(data_dir: Path, port: int) -> list[str]:
-    module = "stepreward.embedded.qdrant.server"
-    return [sys.executable, "-m", module, "--data-dir", str(data_dir), "--host", "127.0.0.1", "--port", str(port)]
-
-
-def _wait_until_ready(server: Server) -> None:
-    deadline_s = time.monotonic() + 20
-    while time.monotonic() < deadline_s:
-        assert server.process.poll() is None, "the server ended while starting"
-        try:
-            if httpx.get(f"{server.url}/readyz").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.02)
-    raise AssertionError("the server was not ready in time")
 
 
 @pytest.fixture(scope="module")
@@ -594,14 +531,14 @@ def test_what_a_crash_left_half_made_is_removed_and_a_lost_catalog_is_not_guesse
     events = [json.loads(line)["event"] for line in (tmp_path / "data.log").read_text().splitlines()]
     assert events.count("unfinished_directory_removed") == 1
     (data_dir / "catalog.json").unlink()
-    refused = subprocess.run(_command(data_dir, 1), capture_output=True, text=True, timeout=10, check=False)
+    refused = subprocess.run(command(data_dir, 1), capture_output=True, text=True, timeout=10, check=False)
     assert refused.returncode == 2
     assert "catalog.json is missing" in refused.stderr
     assert len(list((data_dir / "shards").iterdir())) == 1
 
 
 def test_a_second_process_on_the_directory_is_refused_in_one_line(server: Server) -> None:
-    second = subprocess.run(_command(server.data_dir, 1), capture_output=True, text=True, timeout=10, check=False)
+    second = subprocess.run(command(server.data_dir, 1), capture_output=True, text=True, timeout=10, check=False)
     assert second.returncode == 2
     assert second.stderr == f"Error: data directory {server.data_dir} is in use by another process\n"
 

@@ -21,6 +21,7 @@ import httpx
 import pytest
 from qdrant_client import AsyncQdrantClient, models
 
+from qdrant_process import Server, serving
 from scripted_worker import ScriptedWorker
 from stepreward.api import create_app
 from stepreward.errors import RetrievalUnavailable
@@ -29,7 +30,6 @@ from stepreward.retrieval.qdrant import Address, connect, translated
 from stepreward.retrieval.store import Manifest, Store, StoreOptions
 from stepreward.schema import RetrievalPolicy
 from test_pipeline import item, service
-from test_qdrant_server import Server, serving
 from test_retrieval import DIMENSIONS, NEW, ROWS, bag_encoder, build, corpus_of
 
 LIMIT_S = 1.0
