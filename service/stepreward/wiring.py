@@ -93,13 +93,8 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
                 )
             )
         )
-        async for attempt in stamina.retry_context(
-            on=DependencyError, attempts=None, timeout=settings.start_timeout_s, wait_max=1
-        ):
-            with attempt:
-                card = await worker.connect()
-                if settings.retrieval_policy == "require":
-                    await store.active()
+        await wait_for_parts(worker, store, settings)
+        card = await worker.connect()
         tokenizer = await asyncio.to_thread(PromptTokenizer.load, settings.model_path)
         retriever = Retriever(
             encoder, store, settings.retrieval_pool_questions, metrics, settings.retrieval_duplicate_similarity
@@ -107,7 +102,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
         judges = _judges(settings, tokenizer, worker, card.max_model_len)
         pipeline = Pipeline(retriever, judges, card.id, _defaults(settings), metrics)
         await check_same_tokenizer(worker, tokenizer)
-        await _check_corpus(retriever, settings)
+        await check_corpus(retriever, settings)
         await _warm_up(pipeline)
         yield Service(
             pipeline=pipeline,
@@ -116,6 +111,17 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
             probes={"store": retriever.probe, "encoder": encoder.probe, "worker": worker.connect},
             dispensable={"store"} if settings.retrieval_policy == "degrade" else frozenset(),
         )
+
+
+async def wait_for_parts(worker: WorkerClient, store: Store, settings: Settings) -> None:
+    """Until they answer. A store that may be missing is not waited for. Raises DependencyError."""
+    async for attempt in stamina.retry_context(
+        on=DependencyError, attempts=None, timeout=settings.start_timeout_s, wait_max=1
+    ):
+        with attempt:
+            await worker.connect()
+            if settings.retrieval_policy == "require":
+                await store.active()
 
 
 def open_store(settings: Settings, metrics: Metrics | None = None) -> Store:
@@ -186,7 +192,7 @@ def _limits(settings: Settings) -> Limits:
     return Limits(settings.max_body_bytes, settings.max_items, settings.max_steps, settings.max_text_chars)
 
 
-async def _check_corpus(retriever: Retriever, settings: Settings) -> None:
+async def check_corpus(retriever: Retriever, settings: Settings) -> None:
     """Raises ConfigurationError where the active corpus was made with other settings."""
     try:
         await retriever.probe()
