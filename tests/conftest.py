@@ -1,13 +1,16 @@
-"""What several files need: the embedded model, prepared once and kept for the next run."""
+"""What several files need: a Qdrant, and the embedded model, prepared once and kept for the next run."""
 
 import importlib.util
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from qdrant_process import GIVEN, serving
 from stepreward.embedded.model import is_prepared
+from stepreward.retrieval.qdrant import Address
 from stepreward.settings import EMBEDDED, Settings
 
 # Beside the one of `make serve`, which may be running.
@@ -23,3 +26,16 @@ def embedded_model() -> Path:
     if not is_prepared(path):
         subprocess.run([sys.executable, "-m", "stepreward.embedded.model", str(path)], check=True, capture_output=True)
     return path
+
+
+@pytest.fixture(scope="session")
+def embedded_qdrant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
+    """The embedded engine, as a process."""
+    with serving(tmp_path_factory.mktemp("qdrant") / "data") as running:
+        yield Address(running.url)
+
+
+@pytest.fixture(scope="session")
+def qdrant(request: pytest.FixtureRequest) -> Address:
+    """The server that STEPREWARD_QDRANT_URL names, or the embedded engine."""
+    return GIVEN or request.getfixturevalue("embedded_qdrant")

@@ -100,9 +100,10 @@ async def service(
         retsp, rprm = methods(worker.context_tokens)
         options = sampling_options(MAX_TOKENS, temperature=0.95, top_p=0.95)
         judges = judges or {"retsp": RetSPJudge(retsp, client), "rprm": RPRMJudge(rprm, client, options)}
+        retriever = Retriever(encoder, searched, 16, metrics)
         cache = ScoreCache(Values.of(StepJudgement, may_keep), cache_bytes, 3600, metrics)
         bench = Bench(
-            finder=ReferenceFinder(Retriever(encoder, searched, 16, metrics), policy),
+            finder=ReferenceFinder(retriever, policy),
             judges=judges,
             cache=cache,
             model=worker.model,
@@ -112,7 +113,7 @@ async def service(
             pipeline=Pipeline(bench, worker.model, Defaults("retsp", 3, SEARCH, ADAPTIVE, UNCERTAIN)),
             limits=LIMITS,
             metrics=metrics,
-            probes={"store": searched.active, "encoder": encoder.probe, "worker": client.connect},
+            probes={"store": retriever.probe, "encoder": encoder.probe, "worker": client.connect},
             dispensable={"store"} if policy == "degrade" else frozenset(),
         )
         await cache.close()

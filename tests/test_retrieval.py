@@ -1,4 +1,5 @@
-"""Corpus in, references out: over Qdrant's in-memory mode, with a bag of words where the sentence model stands.
+"""Corpus in, references out: over Qdrant's in-memory mode or the server that STEPREWARD_QDRANT_URL names, with a bag of
+words where the sentence model stands.
 
 The in-memory mode has no payload indexes and warns about the one that `begin` asks for; that warning alone is let pass.
 """
@@ -9,6 +10,7 @@ import hashlib
 import json
 import socket
 import time
+import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -22,6 +24,7 @@ import pytest
 from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.http.exceptions import ApiException
 
+from qdrant_process import GIVEN, cleaned
 from stepreward.corpus.build import Corpus, build_snapshot, content_sha256, read_corpus, snapshot_id
 from stepreward.corpus.readers import read_solutions
 from stepreward.errors import ConfigurationError, DimensionMismatch, RetrievalUnavailable
@@ -30,8 +33,9 @@ from stepreward.metrics import Metrics
 from stepreward.retrieval.duplicates import normalised
 from stepreward.retrieval.encoder import Encoder, Vectors, encoder_name
 from stepreward.retrieval.pca import PCA, StoredPCA
+from stepreward.retrieval.qdrant import Address, connect
 from stepreward.retrieval.search import Retriever, SearchOptions
-from stepreward.retrieval.store import Manifest, Point, Snapshot, Store
+from stepreward.retrieval.store import Manifest, Point, Snapshot, Store, StoreOptions
 from stepreward.schema import LabelledSolution, References, Solution
 
 NO_PAYLOAD_INDEX = "ignore:Payload indexes have no effect in the local Qdrant:UserWarning"
@@ -112,24 +116,40 @@ class Library:
 
     client: AsyncQdrantClient
     store: Store
+    prefix: str
     encoder: Encoder
     manifest: Manifest
     retriever: Retriever
 
 
 @asynccontextmanager
+async def empty_store() -> AsyncIterator[tuple[AsyncQdrantClient, Store, str]]:
+    """With the prefix of its names, under which nothing is left on a server."""
+    prefix = f"test{uuid.uuid4().hex[:12]}"
+    async with cleaned(GIVEN, prefix) if GIVEN else _in_memory() as client:
+        yield client, Store(client, 30, StoreOptions(prefix)), prefix
+
+
+@asynccontextmanager
+async def _in_memory() -> AsyncIterator[AsyncQdrantClient]:
+    client = AsyncQdrantClient(":memory:")
+    yield client
+    await client.close()
+
+
+@asynccontextmanager
 async def library(
     rows: Sequence[Mapping[str, Any]] = ROWS, pool_questions: int = 16, model: BagOfWords | None = None
 ) -> AsyncIterator[Library]:
-    client, encoder = AsyncQdrantClient(":memory:"), bag_encoder(model)
-    store = Store(client)
+    encoder = bag_encoder(model)
     try:
-        manifest = await build(store, corpus_of(rows), encoder)
-        await store.activate(manifest.id)
-        yield Library(client, store, encoder, manifest, Retriever(encoder, store, pool_questions, Metrics()))
+        async with empty_store() as (client, store, prefix):
+            manifest = await build(store, corpus_of(rows), encoder)
+            await store.activate(manifest.id)
+            retriever = Retriever(encoder, store, pool_questions, Metrics())
+            yield Library(client, store, prefix, encoder, manifest, retriever)
     finally:
         encoder.close()
-        await store.close()
 
 
 def with_library(use: Callable[[Library], Awaitable[T]], **how: Any) -> T:
@@ -165,7 +185,7 @@ NEW = Solution("Bob has 7 coins and finds 4 shells. How many coins?", ("Bob star
 
 
 async def points_of(lib: Library, kind: str) -> dict[str, Mapping[str, Any]]:
-    records, _ = await lib.client.scroll(f"stepreward_{kind}_{lib.manifest.id}", limit=1000)
+    records, _ = await lib.client.scroll(f"{lib.prefix}_{kind}_{lib.manifest.id}", limit=1000)
     return {str(record.id): record.payload or {} for record in records}
 
 
@@ -300,22 +320,35 @@ def test_questions_are_found_without_reference_steps() -> None:
     assert found.steps == ((), (), ())
 
 
-def test_vectors_of_another_encoder_are_refused_by_name() -> None:
+@pytest.mark.parametrize(
+    ("encoder", "error", "said"),
+    [
+        (lambda: bag_encoder(name="other-model"), ConfigurationError, r"STEPREWARD_ENCODER_MODEL.*other-model.*bag-of"),
+        (lambda: bag_encoder(BagOfWords(dimensions=39)), DimensionMismatch, r"STEPREWARD_ENCODER_MODEL.*39 .*40"),
+    ],
+    ids=["name", "length"],
+)
+def test_a_corpus_of_another_encoder_is_told_by_the_probe_and_not_searched(encoder, error, said) -> None:
     async def use(lib: Library):
-        other = Retriever(bag_encoder(name="other-model"), lib.store, 16, Metrics())
-        await other.search(await other.active(), [NEW], SearchOptions(1, 1, 0.0))
+        other = Retriever(encoder(), lib.store, 16, Metrics())
+        with pytest.raises(error, match=said):
+            await other.probe()
+        with pytest.raises(RetrievalUnavailable, match=said):
+            await other.active()
 
-    with pytest.raises(ConfigurationError, match=r"STEPREWARD_ENCODER_MODEL.*other-model.*bag-of-words"):
-        with_library(use)
+    with_library(use)
 
 
-def test_vectors_of_another_length_are_refused_with_both_lengths() -> None:
+def test_a_collection_with_vectors_of_another_length_is_told_by_the_probe_and_not_searched() -> None:
     async def use(lib: Library):
-        other = Retriever(bag_encoder(BagOfWords(dimensions=39)), lib.store, 16, Metrics())
-        await other.search(await other.active(), [NEW], SearchOptions(1, 1, 0.0))
+        await lib.retriever.probe()
+        name = f"{lib.prefix}_steps_{lib.manifest.id}"
+        await lib.client.delete_collection(name)
+        await lib.client.create_collection(name, models.VectorParams(size=5, distance=models.Distance.COSINE))
+        with pytest.raises(DimensionMismatch, match=rf"STEPREWARD_PCA_DIMENSIONS: {name} holds .* 5 .* {DIMENSIONS}"):
+            await lib.retriever.probe()
 
-    with pytest.raises(DimensionMismatch, match=r"39 .*40"):
-        with_library(use)
+    with_library(use)
 
 
 # near-duplicates of the target question
@@ -541,11 +574,11 @@ def test_progress_counts_every_distinct_text_once() -> None:
     told: list[tuple[int, int]] = []
 
     async def run():
-        store, encoder = Store(AsyncQdrantClient(":memory:")), bag_encoder()
+        encoder = bag_encoder()
         twice = [*ROWS, row(0, source="another")]
-        await build_snapshot(corpus_of(twice), encoder, store, 4, lambda done, total: told.append((done, total)))
+        async with empty_store() as (_, store, _):
+            await build_snapshot(corpus_of(twice), encoder, store, 4, lambda done, total: told.append((done, total)))
         encoder.close()
-        await store.close()
 
     asyncio.run(run())
     assert told == [(72, 72)]
@@ -553,10 +586,9 @@ def test_progress_counts_every_distinct_text_once() -> None:
 
 def test_no_active_corpus_is_retrieval_unavailable() -> None:
     async def run():
-        store = Store(AsyncQdrantClient(":memory:"))
-        with pytest.raises(RetrievalUnavailable, match="no corpus is active"):
-            await store.active()
-        await store.close()
+        async with empty_store() as (_, store, _):
+            with pytest.raises(RetrievalUnavailable, match="no corpus is active"):
+                await store.active()
 
     asyncio.run(run())
 
@@ -580,8 +612,8 @@ class Interrupted(Exception):
 class StopsBefore(Store):
     """A store whose ingest is killed before one of its calls."""
 
-    def __init__(self, client: AsyncQdrantClient, call: str) -> None:
-        super().__init__(client)
+    def __init__(self, lib: Library, call: str) -> None:
+        super().__init__(lib.client, 30, StoreOptions(lib.prefix))
         self._call = call
 
     async def add_questions(self, snapshot_id: str, points: Sequence[Point]) -> None:
@@ -606,12 +638,12 @@ def test_an_interrupted_ingest_registers_nothing_and_is_begun_anew(call) -> None
         corpus = corpus_of(ROWS[:9])
         identity = snapshot_id(corpus, lib.encoder.name, DIMENSIONS)
         with pytest.raises(Interrupted):
-            await build(StopsBefore(lib.client, call), corpus, lib.encoder)
+            await build(StopsBefore(lib, call), corpus, lib.encoder)
         assert not await lib.store.has(identity)
         assert (await lib.store.active()).id == lib.manifest.id
         left = models.PointStruct(id=7, vector=[1.0] * DIMENSIONS, payload={"left": "behind"})
         for kind in ("questions", "steps"):
-            await lib.client.upsert(f"stepreward_{kind}_{identity}", [left])
+            await lib.client.upsert(f"{lib.prefix}_{kind}_{identity}", [left])
         manifest = await build(lib.store, corpus, lib.encoder)
         assert await lib.store.has(identity)
         done = replace(lib, manifest=manifest)
@@ -622,31 +654,31 @@ def test_an_interrupted_ingest_registers_nothing_and_is_begun_anew(call) -> None
 
 def test_an_active_corpus_that_is_not_registered_is_retrieval_unavailable() -> None:
     async def use(lib: Library):
-        await lib.client.delete("stepreward_snapshots", models.FilterSelector(filter=models.Filter()))
+        await lib.client.delete(f"{lib.prefix}_snapshots", models.FilterSelector(filter=models.Filter()))
         with pytest.raises(RetrievalUnavailable, match=lib.manifest.id):
-            await Store(lib.client).active()
+            await Store(lib.client, 30, StoreOptions(lib.prefix)).active()
 
     with_library(use)
 
 
 def test_a_corpus_of_another_version_is_retrieval_unavailable() -> None:
     async def use(lib: Library):
-        point = (await lib.client.scroll("stepreward_snapshots"))[0][0].id
-        await lib.client.set_payload("stepreward_snapshots", {"shards": 2}, points=[point])
+        point = (await lib.client.scroll(f"{lib.prefix}_snapshots"))[0][0].id
+        await lib.client.set_payload(f"{lib.prefix}_snapshots", {"shards": 2}, points=[point])
         with pytest.raises(RetrievalUnavailable, match="another version"):
-            await Store(lib.client).active()
+            await Store(lib.client, 30, StoreOptions(lib.prefix)).active()
 
     with_library(use)
 
 
 def test_fewer_texts_than_components_name_the_setting() -> None:
     async def run():
-        store, encoder = Store(AsyncQdrantClient(":memory:")), bag_encoder()
+        encoder = bag_encoder()
         try:
-            await build(store, corpus_of(ROWS[:2]), encoder, dimensions=9)
+            async with empty_store() as (_, store, _):
+                await build(store, corpus_of(ROWS[:2]), encoder, dimensions=9)
         finally:
             encoder.close()
-            await store.close()
 
     with pytest.raises(ConfigurationError, match=r"STEPREWARD_PCA_DIMENSIONS: 9 .* 8 of 40"):
         asyncio.run(run())
@@ -691,7 +723,7 @@ CALLS: dict[str, Callable[[Store], Awaitable[object]]] = {
 @pytest.mark.parametrize("call", CALLS)
 def test_a_qdrant_that_is_gone_is_retrieval_unavailable(call) -> None:
     async def run():
-        store = Store.connect(f"http://127.0.0.1:{_closed_port()}", None, 1)
+        store = Store(connect(Address(f"http://127.0.0.1:{_closed_port()}"), 1), 1)
         try:
             await CALLS[call](store)
         finally:

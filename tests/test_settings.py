@@ -17,7 +17,15 @@ BOUNDED = {
     "port": ["0", "65536", "-1", "80.5", ""],
     "worker_context_tokens": ["255", "lots"],
     "worker_timeout_s": ["0", "-1", "nan", "ten"],
-    "qdrant_timeout_s": ["0", "2.5"],
+    "qdrant_timeout_s": ["0", "nan", "3601"],
+    "qdrant_breaker_failures": ["0", "1.5"],
+    "qdrant_breaker_pause_s": ["0", "inf"],
+    "qdrant_grpc_port": ["0", "65536"],
+    "qdrant_hnsw_m": ["0", "129"],
+    "qdrant_hnsw_ef": ["0"],
+    "qdrant_quantization": ["binary", "int8", ""],
+    "qdrant_shards": ["0"],
+    "qdrant_replicas": ["0"],
     "retrieval_questions": ["-1", "17"],
     "retrieval_duplicate_similarity": ["0", "1.01", "nan"],
     "retrieval_exclude_duplicates": ["perhaps", ""],
@@ -141,6 +149,19 @@ def test_two_parts_on_one_port_are_refused_by_the_names_of_their_settings(given,
     with pytest.raises(ConfigurationError) as caught:
         Settings.load(given)
     assert all(name in caught.value.message for name in named)
+
+
+@pytest.mark.parametrize("name", ["qdrant_grpc_port", "qdrant_shards", "qdrant_replicas"])
+def test_what_the_embedded_engine_cannot_do_is_refused_and_a_server_may_be_asked_for_it(name):
+    with pytest.raises(ConfigurationError, match=rf"{name}: .*qdrant_url"):
+        Settings.load({name: "2"})
+    assert getattr(Settings.load({name: "2", "qdrant_url": "http://q:1"}), name) == 2
+
+
+@pytest.mark.parametrize("prefix", ["", "a/b", "a b", "ä", "x" * 65])
+def test_a_prefix_that_no_collection_can_have_is_refused(prefix):
+    with pytest.raises(ConfigurationError, match="STEPREWARD_QDRANT_COLLECTION_PREFIX"):
+        Settings.load({"qdrant_collection_prefix": prefix})
 
 
 def test_three_different_ports_are_taken():

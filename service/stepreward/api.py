@@ -77,8 +77,8 @@ async def _livez() -> Response:
 
 async def _readyz(request: Request) -> Response:
     service: Service = request.app.state.service
-    parts = await service.probe()
-    body = ReadyBody(ready=service.ready(parts), parts=parts)
+    found = await service.probe()
+    body = ReadyBody(ready=found.ready, parts=found.parts)
     return Response(
         orjson.dumps(body.model_dump()), status_code=200 if body.ready else 503, media_type="application/json"
     )

@@ -112,6 +112,11 @@ class Metrics:
             ["kind"],
             registry=self.registry,
         )
+        self.store_breaker = Gauge(
+            "stepreward_store_breaker_state",
+            "The breaker before the vector store: 0 closed, 1 half-open, a probe under way, 2 open, reads fail at once",
+            registry=self.registry,
+        )
         self.in_flight = Gauge(
             "stepreward_requests_in_flight", "Scoring requests being worked on", registry=self.registry
         )

@@ -17,6 +17,7 @@ Aggregate = Literal["min", "prod", "mean", "last", "weighted"]
 Degradation = Literal["references_dropped", "retrieval"]
 ReferenceMode = Literal["retrieved", "none", "question_only", "step_only", "random"]
 RetrievalPolicy = Literal["require", "degrade"]
+QuantizationKind = Literal["none", "scalar"]
 Include = Literal["references", "trajectories", "usage"]
 
 # Controls other than tab and line ends, surrogates, and bidirectional overrides: they make a text read differently

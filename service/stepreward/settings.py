@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stepreward.errors import ConfigurationError
 from stepreward.policies import PRIOR_NO, PRIOR_YES
-from stepreward.schema import RetrievalPolicy
+from stepreward.schema import QuantizationKind, RetrievalPolicy
 
 ENV_PREFIX = "STEPREWARD_"
 EMBEDDED = "embedded"
@@ -59,7 +59,57 @@ class Settings(BaseSettings):
     )
     qdrant_api_key: SecretStr | None = Field(None, description="API key of that Qdrant server")
     qdrant_port: int = Field(6333, ge=1, le=65535, description="port of the embedded engine that `serve` starts")
-    qdrant_timeout_s: int = Field(5, ge=1, description="longest wait for one answer of Qdrant, in seconds")
+    qdrant_key_over_http: bool = Field(
+        False, description="send the API key over http also to another machine, where the network is trusted"
+    )
+    qdrant_ca_file: Path | None = Field(
+        None, description="certificates (PEM) that vouch for an https Qdrant server, in place of the system's"
+    )
+    qdrant_grpc_port: int | None = Field(
+        None, ge=1, le=65535, description="gRPC port of that Qdrant server; without it REST is used"
+    )
+    qdrant_collection_prefix: str = Field(
+        "stepreward",
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="what the names of our collections begin with, on a Qdrant server that others use too",
+    )
+    qdrant_timeout_s: float = Field(
+        5,
+        gt=0,
+        le=3600,
+        description="longest wait for a search or another read of Qdrant, with its retries, in seconds",
+    )
+    qdrant_write_timeout_s: float = Field(
+        60, gt=0, le=3600, description="longest wait for a write to Qdrant, in seconds, rounded up"
+    )
+    qdrant_breaker_failures: int = Field(
+        5, ge=1, description="reads that fail in a row until Qdrant is left alone, and reads fail at once"
+    )
+    qdrant_breaker_pause_s: float = Field(
+        2, gt=0, le=3600, description="how long it is left alone between two probes, in seconds, and up to a fifth more"
+    )
+    qdrant_quantization: QuantizationKind = Field(
+        "scalar",
+        description="scalar keeps vectors in memory with a byte a component and orders what it finds by the originals; "
+        "none searches the originals. The vectors of a snapshot are laid out as set when it is ingested",
+    )
+    qdrant_vectors_on_disk: bool = Field(
+        True, description="leave the originals on disk, where the system caches them; at ingest"
+    )
+    qdrant_hnsw_m: int = Field(16, ge=2, le=128, description="edges of a question in the HNSW graph; at ingest")
+    qdrant_hnsw_ef_construct: int = Field(
+        128, ge=4, le=4096, description="candidates looked at for the edges of the HNSW graph; at ingest"
+    )
+    qdrant_hnsw_ef: int = Field(128, ge=1, le=65_536, description="candidates kept while the HNSW graph is searched")
+    qdrant_shards: int | None = Field(
+        None,
+        ge=1,
+        le=1024,
+        description="shards of each collection on a Qdrant cluster; at ingest. Default: Qdrant's own",
+    )
+    qdrant_replicas: int | None = Field(
+        None, ge=1, le=64, description="copies of each shard on a Qdrant cluster; at ingest. Default: Qdrant's own"
+    )
 
     # encoder
     encoder_model: str = Field(
@@ -191,6 +241,17 @@ class Settings(BaseSettings):
         ports = {"port": self.port, "worker_port": self.worker_port, "qdrant_port": self.qdrant_port}
         if len(set(ports.values())) < len(ports):
             raise ValueError(f"port, worker_port and qdrant_port must differ, got {ports}")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_the_embedded_engine(self) -> Self:
+        if self.qdrant_url:
+            return self
+        if self.qdrant_grpc_port:
+            raise ValueError("qdrant_grpc_port: the embedded engine speaks REST alone; give qdrant_url")
+        for name in ("qdrant_shards", "qdrant_replicas"):
+            if getattr(self, name) not in (None, 1):
+                raise ValueError(f"{name}: the embedded engine keeps one; give the qdrant_url of a cluster")
         return self
 
     @property

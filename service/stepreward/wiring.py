@@ -1,6 +1,7 @@
 """The only builder of the real parts."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Set
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import stamina
 
 from stepreward.body import Limits
 from stepreward.cache import ScoreCache, Values
-from stepreward.errors import ConfigurationError, DependencyError, StepRewardError
+from stepreward.errors import ConfigurationError, DependencyError, RetrievalUnavailable, StepRewardError
 from stepreward.judging import Bench, may_keep
 from stepreward.metrics import Metrics
 from stepreward.pipeline import Pipeline
@@ -24,9 +25,12 @@ from stepreward.prompts.tokens import PromptTokenizer
 from stepreward.prompts.wording import Wording
 from stepreward.redis_cache import RedisCache
 from stepreward.references import ReferenceFinder
+from stepreward.retrieval.breaker import BreakerRule, State
 from stepreward.retrieval.encoder import Encoder, embedded_encoder_path
+from stepreward.retrieval.layout import Layout
+from stepreward.retrieval.qdrant import Address, connect
 from stepreward.retrieval.search import Retriever, SearchOptions
-from stepreward.retrieval.store import Store
+from stepreward.retrieval.store import Store, StoreOptions
 from stepreward.schema import Item, JudgeMethod, ScoreRequest, StepJudgement
 from stepreward.settings import EMBEDDED, Settings
 from stepreward.worker.client import ServedModel, WorkerClient
@@ -35,6 +39,17 @@ from stepreward.worker.sampling import Judge, RetSPJudge, RPRMJudge, sampling_op
 Part = Literal["store", "encoder", "worker"]
 
 _PROBE_S = 5.0
+_BREAKER_STATES: Mapping[State, int] = {"closed": 0, "half-open": 1, "open": 2}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """`parts`: "ok", or what is wrong with it."""
+
+    ready: bool
+    parts: dict[Part, str]
 
 
 @dataclass(frozen=True)
@@ -47,26 +62,32 @@ class Service:
     probes: dict[Part, Callable[[], Awaitable[object]]]
     dispensable: Set[Part] = frozenset()
 
-    async def probe(self) -> dict[Part, str]:
-        """For each part "ok", or what it says instead of answering within five seconds."""
-        states = await asyncio.gather(*(_state(ask()) for ask in self.probes.values()))
-        return dict(zip(self.probes, states, strict=True))
+    async def probe(self) -> Readiness:
+        """Asks every part, and gives each five seconds to answer.
 
-    def ready(self, states: Mapping[Part, str]) -> bool:
-        """Whether all parts answered that it cannot do without."""
-        return all(state == "ok" for part, state in states.items() if part not in self.dispensable)
+        A part that is dispensable may be gone; it may not contradict the settings.
+        """
+        faults = await asyncio.gather(*(_fault(ask()) for ask in self.probes.values()))
+        found = dict(zip(self.probes, faults, strict=True))
+        return Readiness(
+            ready=all(
+                fault is None or (part in self.dispensable and not isinstance(fault, ConfigurationError))
+                for part, fault in found.items()
+            ),
+            parts={part: fault.message if fault else "ok" for part, fault in found.items()},
+        )
 
 
 @asynccontextmanager
 async def build(settings: Settings) -> AsyncIterator[Service]:
-    """Connect, load and warm up. Waits for a worker and a store that are still starting.
+    """Connect, load and warm up. Waits for a worker that is still starting, and for a store unless it may be missing.
 
     Raises ConfigurationError at once, WorkerUnavailable or RetrievalUnavailable when the start limit has passed.
     """
     wordings = _wordings(settings)
     async with AsyncExitStack() as stack:
         metrics = Metrics()
-        store = open_store(settings)
+        store = open_store(settings, metrics)
         stack.push_async_callback(store.close)
         encoder = await asyncio.to_thread(load_encoder, settings, metrics)
         stack.callback(encoder.close)
@@ -80,12 +101,8 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
             ),
             settings.worker_model,
         )
-        async for attempt in stamina.retry_context(
-            on=DependencyError, attempts=None, timeout=settings.start_timeout_s, wait_max=1
-        ):
-            with attempt:
-                card = await worker.connect()
-                await store.active()
+        await wait_for_parts(worker, store, settings)
+        card = await worker.connect()
         tokenizer = await asyncio.to_thread(PromptTokenizer.load, settings.model_path)
         retriever = Retriever(
             encoder, store, settings.retrieval_pool_questions, metrics, settings.retrieval_duplicate_similarity
@@ -101,19 +118,56 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
         )
         pipeline = Pipeline(bench, card.id, _defaults(settings))
         await check_same_tokenizer(worker, tokenizer)
+        await check_corpus(retriever, settings)
         await _warm_up(pipeline)
         yield Service(
             pipeline=pipeline,
             limits=_limits(settings),
             metrics=metrics,
-            probes={"store": store.active, "encoder": encoder.probe, "worker": worker.connect},
+            probes={"store": retriever.probe, "encoder": encoder.probe, "worker": worker.connect},
             dispensable={"store"} if settings.retrieval_policy == "degrade" else frozenset(),
         )
 
 
-def open_store(settings: Settings) -> Store:
-    key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
-    return Store.connect(settings.effective_qdrant_url, key, settings.qdrant_timeout_s)
+async def wait_for_parts(worker: WorkerClient, store: Store, settings: Settings) -> None:
+    """Until they answer. A store that may be missing is not waited for. Raises DependencyError."""
+    async for attempt in stamina.retry_context(
+        on=DependencyError, attempts=None, timeout=settings.start_timeout_s, wait_max=1
+    ):
+        with attempt:
+            await worker.connect()
+            if settings.retrieval_policy == "require":
+                await store.active()
+
+
+def open_store(settings: Settings, metrics: Metrics | None = None) -> Store:
+    """No request is sent yet. Raises ConfigurationError. An ingest has nobody who would read `metrics`."""
+    client = connect(
+        Address(
+            settings.effective_qdrant_url,
+            settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None,
+            settings.qdrant_grpc_port,
+            settings.qdrant_ca_file,
+            settings.qdrant_key_over_http,
+        ),
+        settings.qdrant_write_timeout_s,
+    )
+    layout = Layout(
+        quantization=settings.qdrant_quantization,
+        hnsw_m=settings.qdrant_hnsw_m,
+        hnsw_ef_construct=settings.qdrant_hnsw_ef_construct,
+        hnsw_ef=settings.qdrant_hnsw_ef,
+        vectors_on_disk=settings.qdrant_vectors_on_disk,
+        shards=settings.qdrant_shards,
+        replicas=settings.qdrant_replicas,
+    )
+    gauge = (metrics or Metrics()).store_breaker
+    rule = BreakerRule(
+        settings.qdrant_breaker_failures,
+        settings.qdrant_breaker_pause_s,
+        told=lambda state: gauge.set(_BREAKER_STATES[state]),
+    )
+    return Store(client, settings.qdrant_timeout_s, StoreOptions(settings.qdrant_collection_prefix, layout, rule))
 
 
 def load_encoder(settings: Settings, metrics: Metrics | None = None) -> Encoder:
@@ -195,6 +249,16 @@ def _limits(settings: Settings) -> Limits:
     return Limits(settings.max_body_bytes, settings.max_items, settings.max_steps, settings.max_text_chars)
 
 
+async def check_corpus(retriever: Retriever, settings: Settings) -> None:
+    """Raises ConfigurationError where the active corpus was made with other settings."""
+    try:
+        await retriever.probe()
+    except RetrievalUnavailable as error:
+        if settings.retrieval_policy == "require":
+            raise
+        log.warning("started_without_store", extra={"reason": error.message})
+
+
 async def _warm_up(pipeline: Pipeline) -> None:
     """One score through every part: the engine's first batch costs seconds that no client shall see."""
     item = Item(id="warm-up", question="What is 2 + 3?", steps=["2 + 3 = 5."])
@@ -210,11 +274,11 @@ async def check_same_tokenizer(worker: WorkerClient, tokenizer: PromptTokenizer)
         )
 
 
-async def _state(asked: Awaitable[object]) -> str:
+async def _fault(asked: Awaitable[object]) -> StepRewardError | None:
     try:
         await asyncio.wait_for(asked, _PROBE_S)
     except TimeoutError:
-        return f"no answer in {_PROBE_S:.0f} s"
+        return DependencyError(f"no answer in {_PROBE_S:.0f} s")
     except StepRewardError as error:
-        return error.message
-    return "ok"
+        return error
+    return None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from stepreward.errors import ConfigurationError
+from stepreward.errors import ConfigurationError, DimensionMismatch, RetrievalUnavailable
 from stepreward.metrics import Metrics, ReferenceKind
 from stepreward.retrieval.draw import Draw, Target
 from stepreward.retrieval.duplicates import Near, without_duplicates
@@ -56,8 +56,14 @@ class Retriever:
         self._duplicate_similarity = duplicate_similarity
 
     async def active(self) -> Snapshot:
-        """The snapshot that answers now. Raises RetrievalUnavailable."""
-        return await self._store.active()
+        """The snapshot that answers now. Raises RetrievalUnavailable, for one made with another encoder too."""
+        snapshot = await self._store.active()
+        try:
+            self._check_fit(snapshot)
+        except ConfigurationError as error:
+            # Another corpus may be activated while the service runs: `probe` tells readiness, requests may come again.
+            raise RetrievalUnavailable(error.message) from error
+        return snapshot
 
     async def search(
         self, snapshot: Snapshot, solutions: Sequence[Solution], options: SearchOptions
@@ -83,15 +89,29 @@ class Retriever:
             for found, around in zip(references, near, strict=True)
         ]
 
+    async def probe(self) -> None:
+        """Raises RetrievalUnavailable, or ConfigurationError where the active corpus was made with other settings."""
+        snapshot = await self._store.active()
+        self._check_fit(snapshot)
+        await self._store.check(snapshot)
+
+    def _check_fit(self, snapshot: Snapshot) -> None:
+        made = snapshot.manifest
+        if self._encoder.name != made.encoder:
+            raise ConfigurationError(
+                f"STEPREWARD_ENCODER_MODEL: is {self._encoder.name!r}, the active corpus was encoded with "
+                f"{made.encoder!r}"
+            )
+        if self._encoder.dimensions != made.pca.dimensions_in:
+            raise DimensionMismatch(
+                f"STEPREWARD_ENCODER_MODEL: its vectors have {self._encoder.dimensions} components, those of the "
+                f"active corpus had {made.pca.dimensions_in}"
+            )
+
     async def _encode(
         self, snapshot: Snapshot, solutions: Sequence[Solution], with_steps: bool
     ) -> tuple[Vectors, Vectors]:
         """Reduced vectors of the questions, and of all steps one solution after the other."""
-        if self._encoder.name != snapshot.manifest.encoder:
-            raise ConfigurationError(
-                f"STEPREWARD_ENCODER_MODEL: is {self._encoder.name!r}, the active corpus was encoded with "
-                f"{snapshot.manifest.encoder!r}"
-            )
         texts = [solution.question for solution in solutions]
         if with_steps:
             texts += [step for solution in solutions for step in solution.steps]

@@ -3,33 +3,26 @@
 A snapshot is three things under one id: the collection `stepreward_questions_<id>`, the collection
 `stepreward_steps_<id>`, and a point of the collection `stepreward_snapshots` whose payload says how they were made
 (encoder, PCA, counts). The alias `stepreward_active` points at the questions of the snapshot that answers; moving it
-is atomic. A search names its snapshot, so no answer mixes two.
+is atomic. A search names its snapshot, so no answer mixes two. "stepreward" is the prefix, a setting.
 """
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from json import JSONDecodeError
 from typing import Literal, TypeVar
 
-import httpx
-import stamina
 from pydantic import BaseModel, ConfigDict, ValidationError
 from qdrant_client import AsyncQdrantClient, models
-from qdrant_client.common.client_exceptions import QdrantException
-from qdrant_client.http.exceptions import ApiException, ResponseHandlingException
 
-from stepreward.errors import InternalError, RetrievalUnavailable
+from stepreward.errors import DimensionMismatch, RetrievalUnavailable
+from stepreward.retrieval.breaker import BreakerRule
 from stepreward.retrieval.encoder import Vectors
+from stepreward.retrieval.layout import Layout
 from stepreward.retrieval.pca import PCA, StoredPCA
+from stepreward.retrieval.qdrant import Qdrant, Read, translated
+from stepreward.single_flight import SingleFlight
 
-_REGISTRY = "stepreward_snapshots"
-_QUESTIONS = "stepreward_questions_"
-_STEPS = "stepreward_steps_"
-_ACTIVE = "stepreward_active"
 _UPSERT_POINTS = 512
 _PAGE_POINTS = 1000
 
@@ -80,44 +73,77 @@ class Hit:
     payload: Mapping[str, object]
 
 
+@dataclass(frozen=True)
+class StoreOptions:
+    """The names of all collections and of the alias begin with `prefix`."""
+
+    prefix: str = "stepreward"
+    layout: Layout = field(default_factory=Layout)
+    breaker: BreakerRule = field(default_factory=BreakerRule)
+
+
 class Store:
     """Raises RetrievalUnavailable whenever Qdrant does not answer or answers with an error."""
 
-    def __init__(self, client: AsyncQdrantClient, timeout_s: float = 5) -> None:
+    def __init__(
+        self,
+        client: AsyncQdrantClient,
+        timeout_s: float = 5,
+        options: StoreOptions = StoreOptions(),
+    ) -> None:
         """`timeout_s` bounds each read with its retries."""
         self._client = client
-        self._timeout_s = timeout_s
+        self._qdrant = Qdrant(client, timeout_s, options.breaker)
+        self._layout = options.layout
+        self._registry = f"{options.prefix}_snapshots"
+        self._questions = f"{options.prefix}_questions_"
+        self._steps = f"{options.prefix}_steps_"
+        self._alias = f"{options.prefix}_active"
         self._snapshots: dict[str, Snapshot] = {}
-
-    @classmethod
-    def connect(cls, url: str, api_key: str | None, timeout_s: int) -> "Store":
-        """No request is sent yet."""
-        client = AsyncQdrantClient(url=url, api_key=api_key, timeout=timeout_s, check_compatibility=False)
-        return cls(client, timeout_s)
+        self._looking: SingleFlight[Snapshot] = SingleFlight()
 
     async def close(self) -> None:
-        await self._client.close()
+        await self._looking.close()
+        await self._qdrant.close()
 
     async def active(self) -> Snapshot:
-        """The snapshot that answers now. Raises RetrievalUnavailable also when there is none."""
-        aliases = (await self._read(self._client.get_aliases)).aliases
-        target = next((alias.collection_name for alias in aliases if alias.alias_name == _ACTIVE), None)
-        if target is None:
-            raise RetrievalUnavailable("no corpus is active in the vector store; ingest one")
-        return await self._load(target.removeprefix(_QUESTIONS))
+        """The snapshot that answers now. Raises RetrievalUnavailable also when there is none.
+
+        Asked for by every request, and by all that ask at once with one call.
+        """
+        found = await self._looking.run([self._alias], self._find_active)
+        return found[self._alias].value
+
+    async def check(self, snapshot: Snapshot) -> None:
+        """Raises DimensionMismatch where a collection's vectors are not as long as the snapshot says."""
+        wanted = snapshot.manifest.pca.dimensions_out
+        for name in (self._questions + snapshot.id, self._steps + snapshot.id):
+            found = (await self._read(partial(self._client.get_collection, name))).config.params.vectors
+            if not isinstance(found, models.VectorParams) or found.size != wanted:
+                size = found.size if isinstance(found, models.VectorParams) else "no"
+                raise DimensionMismatch(
+                    f"STEPREWARD_PCA_DIMENSIONS: {name} holds vectors of {size} components, its corpus was made with "
+                    f"{wanted}; ingest it again"
+                )
 
     async def nearest_questions(self, snapshot: Snapshot, vectors: Vectors, limit: int) -> list[list[Hit]]:
         """For each row of `vectors`, at most `limit` questions, nearest first."""
-        requests = [models.QueryRequest(query=vector.tolist(), limit=limit, with_payload=True) for vector in vectors]
-        return await self._query(_QUESTIONS + snapshot.id, requests)
+        params = self._layout.search_params()
+        requests = [
+            models.QueryRequest(query=vector.tolist(), limit=limit, params=params, with_payload=True)
+            for vector in vectors
+        ]
+        return await self._query(self._questions + snapshot.id, requests)
 
     async def nearest_steps(
         self, snapshot: Snapshot, vectors: Vectors, within: Sequence[Sequence[str]], limit: int
     ) -> list[list[Hit]]:
         """For each row of `vectors`, at most `limit` steps of the questions `within` names for it, nearest first."""
+        params = self._layout.search_params()
         requests = [
             models.QueryRequest(
                 query=vector.tolist(),
+                params=params,
                 filter=models.Filter(
                     must=[models.FieldCondition(key="question_id", match=models.MatchAny(any=list(question_ids)))]
                 ),
@@ -126,12 +152,12 @@ class Store:
             )
             for vector, question_ids in zip(vectors, within, strict=True)
         ]
-        return await self._query(_STEPS + snapshot.id, requests)
+        return await self._query(self._steps + snapshot.id, requests)
 
     async def points_from(self, snapshot: Snapshot, kind: Kind, start_id: str, limit: int) -> list[Point]:
         """`limit` points with their vectors in the order of ids, from `start_id` (a UUID) on, after the last one from
         the first on; all where there are no more."""
-        collection = (_QUESTIONS if kind == "questions" else _STEPS) + snapshot.id
+        collection = (self._questions if kind == "questions" else self._steps) + snapshot.id
         found, _ = await self._read(
             lambda: self._client.scroll(collection, limit=limit, offset=start_id, with_vectors=True)
         )
@@ -143,7 +169,7 @@ class Store:
 
     async def scan(self, snapshot_id: str, kind: Kind, with_vectors: bool) -> AsyncIterator[list[Point]]:
         """All points in the order of ids, a page at a time; a point's vector is empty without `with_vectors`."""
-        collection = (_QUESTIONS if kind == "questions" else _STEPS) + snapshot_id
+        collection = (self._questions if kind == "questions" else self._steps) + snapshot_id
         offset: models.ExtendedPointId | None = None
         while True:
             page, offset = await self._read(
@@ -158,50 +184,60 @@ class Store:
 
     async def has(self, snapshot_id: str) -> bool:
         """Whether a complete snapshot of this id is stored."""
-        async with _translated():
-            if not await self._client.collection_exists(_REGISTRY):
-                return False
-            return bool(await self._client.retrieve(_REGISTRY, [_point_id(snapshot_id)], with_payload=False))
+        if not await self._read(partial(self._client.collection_exists, self._registry)):
+            return False
+        found = partial(self._client.retrieve, self._registry, [_point_id(snapshot_id)], with_payload=False)
+        return bool(await self._read(found))
 
     async def begin(self, snapshot_id: str, dimensions: int) -> None:
-        """Make the snapshot's collections anew; what an interrupted ingest left under this id is dropped."""
-        async with _translated():
-            if not await self._client.collection_exists(_REGISTRY):
-                await self._client.create_collection(_REGISTRY, _vectors(1))
-            for name in (_QUESTIONS + snapshot_id, _STEPS + snapshot_id):
+        """Make the snapshot's collections anew; what an interrupted ingest left under this id is dropped.
+
+        Raises ConfigurationError where Qdrant refuses what the settings say of collections.
+        """
+        async with translated():
+            if not await self._client.collection_exists(self._registry):
+                await self._layout.create(self._client, self._registry, 1, graph=False)
+            for name, graph in ((self._questions + snapshot_id, True), (self._steps + snapshot_id, False)):
                 if await self._client.collection_exists(name):
                     await self._client.delete_collection(name)
-                await self._client.create_collection(name, _vectors(dimensions))
+                await self._layout.create(self._client, name, dimensions, graph=graph)
             await self._client.create_payload_index(
-                _STEPS + snapshot_id, "question_id", models.PayloadSchemaType.KEYWORD, wait=True
+                self._steps + snapshot_id, "question_id", models.PayloadSchemaType.KEYWORD, wait=True
             )
 
     async def add_questions(self, snapshot_id: str, points: Sequence[Point]) -> None:
-        await self._upsert(_QUESTIONS + snapshot_id, points)
+        await self._upsert(self._questions + snapshot_id, points)
 
     async def add_steps(self, snapshot_id: str, points: Sequence[Point]) -> None:
-        await self._upsert(_STEPS + snapshot_id, points)
+        await self._upsert(self._steps + snapshot_id, points)
 
     async def finish(self, manifest: Manifest) -> None:
         """Register a snapshot whose points are all stored."""
         payload = manifest.model_dump(mode="json")
-        await self._upsert(_REGISTRY, [Point(_point_id(manifest.id), [1.0], payload)])
+        await self._upsert(self._registry, [Point(_point_id(manifest.id), [1.0], payload)])
 
     async def activate(self, snapshot_id: str) -> None:
         """Let this snapshot answer from the next request on."""
-        async with _translated():
+        async with translated():
             aliases = (await self._client.get_aliases()).aliases
             actions: list[models.CreateAliasOperation | models.RenameAliasOperation | models.DeleteAliasOperation] = [
-                models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=_ACTIVE))
+                models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=self._alias))
                 for alias in aliases
-                if alias.alias_name == _ACTIVE
+                if alias.alias_name == self._alias
             ]
-            target = models.CreateAlias(collection_name=_QUESTIONS + snapshot_id, alias_name=_ACTIVE)
+            target = models.CreateAlias(collection_name=self._questions + snapshot_id, alias_name=self._alias)
             await self._client.update_collection_aliases([*actions, models.CreateAliasOperation(create_alias=target)])
+
+    async def _find_active(self, _alias: Sequence[str]) -> list[Snapshot]:
+        aliases = (await self._read(self._client.get_aliases)).aliases
+        target = next((alias.collection_name for alias in aliases if alias.alias_name == self._alias), None)
+        if target is None:
+            raise RetrievalUnavailable("no corpus is active in the vector store; ingest one")
+        return [await self._load(target.removeprefix(self._questions))]
 
     async def _load(self, snapshot_id: str) -> Snapshot:
         if snapshot_id not in self._snapshots:
-            records = await self._read(lambda: self._client.retrieve(_REGISTRY, [_point_id(snapshot_id)]))
+            records = await self._read(lambda: self._client.retrieve(self._registry, [_point_id(snapshot_id)]))
             if not records:
                 raise RetrievalUnavailable(f"the active corpus {snapshot_id} is not registered in the vector store")
             try:
@@ -214,18 +250,11 @@ class Store:
     async def _query(self, collection: str, requests: Sequence[models.QueryRequest]) -> list[list[Hit]]:
         if not requests:
             return []
-        answers = await self._read(lambda: self._client.query_batch_points(collection, requests))
+        answers = await self._read(partial(self._client.query_batch_points, collection, requests), "search")
         return [[Hit(str(point.id), point.score, point.payload or {}) for point in answer.points] for answer in answers]
 
-    async def _read(self, request: Callable[[], Awaitable[T]]) -> T:
-        """Within the time limit, up to three tries of it where the connection fails: a read may be repeated."""
-        async with _translated(), asyncio.timeout(self._timeout_s):
-            async for attempt in stamina.retry_context(
-                on=_connection_failed, attempts=3, timeout=None, wait_initial=0.05, wait_max=0.5, wait_jitter=0.1
-            ):
-                with attempt:
-                    return await request()
-        raise InternalError("a read of the vector store ended without an answer or an error. This is a bug.")
+    async def _read(self, request: Callable[[], Awaitable[T]], kind: Read = "lookup") -> T:
+        return await self._qdrant.read(kind, request)
 
     async def _upsert(self, collection: str, points: Sequence[Point]) -> None:
         for start in range(0, len(points), _UPSERT_POINTS):
@@ -233,35 +262,14 @@ class Store:
                 models.PointStruct(id=point.id, vector=point.vector, payload=dict(point.payload))
                 for point in points[start : start + _UPSERT_POINTS]
             ]
-            async with _translated():
+            async with translated():
                 await self._client.upsert(collection, structs, wait=True)
-
-
-@asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
-    try:
-        yield
-    except (ApiException, QdrantException, JSONDecodeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise RetrievalUnavailable(f"the vector store did not answer: {reason[:200]}") from error
-    except TimeoutError as error:
-        raise RetrievalUnavailable("the vector store did not answer within the time limit") from error
-
-
-def _connection_failed(error: Exception) -> bool:
-    """Not for an answer that is late: the time limit is spent on it already."""
-    source = error.source if isinstance(error, ResponseHandlingException) else None
-    return isinstance(source, httpx.NetworkError | httpx.RemoteProtocolError)
 
 
 def _plain(vector: object) -> list[float]:
     if not isinstance(vector, list):
         raise RetrievalUnavailable("the vector store gave a point without its vector")
     return vector
-
-
-def _vectors(dimensions: int) -> models.VectorParams:
-    return models.VectorParams(size=dimensions, distance=models.Distance.COSINE)
 
 
 def _point_id(snapshot_id: str) -> str:

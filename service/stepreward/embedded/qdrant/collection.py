@@ -17,6 +17,7 @@ import qdrant_edge as edge
 
 from stepreward.embedded.qdrant.index_build import IndexBuild
 from stepreward.embedded.qdrant.refusals import EngineFailed, NotFound, QdrantRefusal, engine_call
+from stepreward.embedded.qdrant.room import check_allocation, check_room, size_bytes
 from stepreward.embedded.qdrant.schema import (
     FLUSH_INTERVAL_S,
     CollectionConfig,
@@ -68,6 +69,7 @@ class Collection:
         self.config = config
         self._shard = shard
         self._dropped = False
+        self._failed = False
         self._writing = asyncio.Lock()
         self._last_write_s = 0.0
         self._dirty_since_s: float | None = None
@@ -88,7 +90,8 @@ class Collection:
 
     def close(self) -> None:
         with engine_call():
-            self._shard.flush()
+            if not self._failed:
+                self._shard.flush()
             self._shard.close()
 
     # reads
@@ -135,6 +138,7 @@ class Collection:
     # writes
 
     async def upsert(self, request: Upsert) -> None:
+        check_room(self.path)
         with engine_call():
             points = request.to_edge(self.config.vectors.size)
             operation = edge.UpdateOperation.upsert_points(points)
@@ -153,9 +157,11 @@ class Collection:
     async def _write(self, operation: edge.UpdateOperation, written_points: int) -> None:
         async with self._writing:
             self._check_not_dropped()
+            if self._failed:
+                self._reopen()
             with engine_call():
                 points_before = self.points_count()
-                self._shard.update(operation)
+                self._update(operation)
                 # What was overwritten or deleted takes its space until it is vacuumed.
                 garbage_points = max(0, written_points + points_before - self.points_count())
             self._pending |= _Pending(garbage_points=garbage_points)
@@ -163,6 +169,23 @@ class Collection:
             self._dirty_since_s = self._dirty_since_s or self._last_write_s
             if self._build:
                 self._build.record(operation, max(written_points, garbage_points))
+
+    def _update(self, operation: edge.UpdateOperation) -> None:
+        try:
+            with engine_call():
+                self._shard.update(operation)
+        except EngineFailed:
+            # As when a file could not be made longer. The engine goes on reading, and takes no write from then on.
+            self._failed = True
+            raise
+
+    def _reopen(self) -> None:
+        """From its log, the write that failed included. Where there is still no room, the old one goes on reading."""
+        check_allocation(self.path.parent)
+        with engine_call():
+            self._shard.close()
+        self._shard = _load(self.path, self.config)
+        self._failed, self._pending = False, self._pending | _Pending()
 
     async def patch(self, patch: CollectionPatch, save: Save) -> None:
         """Open the shard again with another configuration. A changed graph is built anew."""
@@ -178,6 +201,7 @@ class Collection:
             except QdrantRefusal:
                 self._shard = _load(self.path, self.config)
                 raise
+            self._failed = False
             save(self.path, config)
             self._pending |= _Pending(graph_changed=config.hnsw_config != self.config.hnsw_config)
             self.config = config
@@ -201,7 +225,7 @@ class Collection:
     # upkeep
 
     def flush_if_due(self) -> None:
-        if self._dirty_since_s is None or self._writing.locked() or self._dropped:
+        if self._dirty_since_s is None or self._writing.locked() or self._dropped or self._failed:
             return
         now_s = time.monotonic()
         if now_s - self._last_write_s >= QUIET_S or now_s - self._dirty_since_s >= FLUSH_INTERVAL_S:
@@ -213,7 +237,12 @@ class Collection:
         self._dirty_since_s = None
 
     def ready_to_build(self) -> bool:
-        return not self._dropped and time.monotonic() - self._last_write_s >= QUIET_S and self._build_due()
+        return (
+            not self._dropped
+            and not self._failed
+            and time.monotonic() - self._last_write_s >= QUIET_S
+            and self._build_due()
+        )
 
     def _build_due(self) -> bool:
         """Whether the engine would find work: vectors without an index, points to vacuum, or a changed graph."""
@@ -258,6 +287,8 @@ class Collection:
             self._flush()
             self._build, self.build_error = build, None
             self._pending = _Pending(changed=False)
+            # A copy, and what is built beside it.
+            check_room(self.path, 2 * await asyncio.to_thread(size_bytes, self.path))
             await asyncio.to_thread(shutil.copytree, self.path, build.copy)
 
     async def _adopt(self, build: IndexBuild, save: Save) -> Path:
@@ -275,6 +306,7 @@ class Collection:
             save(build.copy, self.config)
             old_path, old_shard = self.path, self._shard
             self.path, self._shard, self._dirty_since_s = build.copy, shard, None
+            self._failed = False
             with engine_call():
                 old_shard.close()
             return old_path

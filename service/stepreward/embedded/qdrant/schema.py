@@ -59,9 +59,11 @@ class Quantization(Body):
 
 
 class CollectionConfig(Body):
-    """Body of PUT /collections/{name}, and what is kept of it."""
+    """Body of PUT /collections/{name}, and what is kept of it. One shard, one copy: to ask for that is not refused."""
 
     vectors: VectorParams
+    shard_number: Literal[1] = 1
+    replication_factor: Literal[1] = 1
     on_disk_payload: bool = True
     hnsw_config: HnswConfig = HnswConfig()
     optimizers_config: OptimizersConfig = OptimizersConfig()
@@ -90,8 +92,8 @@ class CollectionConfig(Body):
         return {
             "params": {
                 "vectors": self.vectors.model_dump(),
-                "shard_number": 1,
-                "replication_factor": 1,
+                "shard_number": self.shard_number,
+                "replication_factor": self.replication_factor,
                 "write_consistency_factor": 1,
                 "on_disk_payload": self.on_disk_payload,
             },

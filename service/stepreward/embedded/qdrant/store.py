@@ -12,6 +12,7 @@ from typing import Self
 from stepreward.embedded.qdrant.catalog import Catalog
 from stepreward.embedded.qdrant.collection import Collection
 from stepreward.embedded.qdrant.refusals import BadRequest, Conflict, NotFound, QdrantRefusal, Unprocessable
+from stepreward.embedded.qdrant.room import check_room
 from stepreward.embedded.qdrant.schema import AliasAction, CollectionConfig, CollectionPatch
 from stepreward.errors import ConfigurationError
 
@@ -74,6 +75,7 @@ class Store:
                 f"Wrong input: Can't create collection with name {name}. Alias with the same name already exists"
             )
         path = self._catalog.new_path()
+        check_room(path.parent)
         try:
             collection = Collection.create(path, config)
             self._catalog.put(name, path, config)
