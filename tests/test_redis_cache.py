@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stepreward.errors import ConfigurationError
@@ -202,6 +202,7 @@ def test_a_caller_who_left_while_redis_was_asked_leaves_no_answer_to_the_next(se
     on_gateways(use, gateway(server.url), gateway(server.url))
 
 
+@settings(deadline=None)
 @given(
     st.builds(
         Judged,

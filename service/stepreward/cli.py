@@ -13,8 +13,9 @@ _COMMANDS = {
     "score": "stepreward.commands.score",
     "corpus": "stepreward.commands.corpus",
     "eval": "stepreward.commands.evaluate",
+    "calibrate": "stepreward.commands.calibrate",
 }
-_EXTRAS = {"eval": "eval"}
+_EXTRAS = {"eval": "eval", "calibrate": "eval"}
 
 
 class _Lazy(click.Group):

@@ -1,0 +1,1 @@
+"""Calibration of retsp from labelled steps: collect their scores, fit, measure, draw."""

@@ -1,0 +1,82 @@
+"""How far probabilities are from labels. Arrays are (n,): `p` float64 in [0, 1], `labels` bool."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from stepreward.calibration import Figure, Figures
+
+Floats = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.intp]
+
+BINS = 15
+# A wrong step at p = 1 would make the likelihood infinite, and outweigh all others.
+SMALLEST_P = 1e-6
+_RESAMPLES = 200
+
+
+def clipped(p: Floats) -> Floats:
+    return np.clip(p, SMALLEST_P, 1 - SMALLEST_P)
+
+
+def bins_of_equal_mass(p: Floats) -> Indices:
+    """Each probability's bin. Equal ones share a bin, so that many equal ones leave fewer bins than BINS."""
+    edges = np.unique(np.quantile(p, np.linspace(0, 1, BINS + 1)[1:-1]))
+    return np.searchsorted(edges, p, side="right")
+
+
+def bins_of_equal_width(p: Floats) -> Indices:
+    return np.minimum((p * BINS).astype(np.intp), BINS - 1)
+
+
+def bin_means(p: Floats, labels: Labels, bins: Indices) -> tuple[Floats, Floats, Floats]:
+    """Of each bin that is not empty: its share of the steps, its mean probability, its share of correct steps."""
+    counts = np.bincount(bins)
+    filled = counts > 0
+    predicted, observed = (np.bincount(bins, weights=values)[filled] / counts[filled] for values in (p, labels))
+    return counts[filled] / len(p), predicted, observed
+
+
+def ece(p: Floats, labels: Labels, bins: Indices) -> float:
+    """Expected calibration error (Naeini et al. 2015) of p(correct)."""
+    share, predicted, observed = bin_means(p, labels, bins)
+    return float(np.sum(share * np.abs(predicted - observed)))
+
+
+def nll(p: Floats, labels: Labels) -> float:
+    """Mean negative log-likelihood, in nats."""
+    q = clipped(p)
+    return float(-np.mean(np.where(labels, np.log(q), np.log1p(-q))))
+
+
+def brier(p: Floats, labels: Labels) -> float:
+    return float(np.mean((p - labels) ** 2))
+
+
+_MEASURES: dict[str, Callable[[Floats, Labels], float]] = {
+    "ece": lambda p, labels: ece(p, labels, bins_of_equal_mass(p)),
+    "ece_width": lambda p, labels: ece(p, labels, bins_of_equal_width(p)),
+    "nll": nll,
+    "brier": brier,
+}
+
+
+def figures(p: Floats, labels: Labels, groups: Indices) -> Figures:
+    """Each measure and its 95% interval; `groups` (n,) are resampled whole, always in the same way."""
+    members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    random = np.random.default_rng(0)
+    drawn: dict[str, list[float]] = {name: [] for name in _MEASURES}
+    for _ in range(_RESAMPLES):
+        chosen = np.concatenate([members[i] for i in random.integers(len(members), size=len(members))])
+        for name, measure in _MEASURES.items():
+            drawn[name].append(measure(p[chosen], labels[chosen]))
+    found = {name: _figure(measure(p, labels), drawn[name]) for name, measure in _MEASURES.items()}
+    return Figures(**found)
+
+
+def _figure(value: float, drawn: list[float]) -> Figure:
+    """Moved by the mean bias of the resamples: they have a larger ECE than the steps that they were drawn from."""
+    low, high = np.quantile(drawn, [0.025, 0.975]) + (value - np.mean(drawn))
+    return Figure(value=value, low=max(0.0, float(low)), high=float(high))
