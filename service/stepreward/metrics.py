@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-Stage = Literal["parse", "encode", "retrieve", "render", "judge", "aggregate"]
+Stage = Literal["parse", "encode", "retrieve", "rerank", "render", "judge", "aggregate"]
 ReferenceKind = Literal["question", "step"]
 
 _COSINES = (*(tenths / 10 for tenths in range(-2, 10)), 0.95, 1.0)

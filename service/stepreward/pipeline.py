@@ -8,7 +8,7 @@ from stepreward import aggregation
 from stepreward.concurrency import run_all
 from stepreward.errors import InvalidRequest, NoValidVerdict, RequestError, RetrievalUnavailable, StepRewardError
 from stepreward.metrics import Metrics
-from stepreward.plan import Defaults, Plan, plan
+from stepreward.plan import Defaults, Plan, plan, solution_of
 from stepreward.retrieval.search import Retriever, SearchOptions
 from stepreward.schema import (
     Aggregates,
@@ -73,7 +73,7 @@ class Pipeline:
         """
         chosen = plan(request, self._defaults)
         items = _named(request.items)
-        solutions = [Solution(item.question, tuple(item.steps)) for item in request.items]
+        solutions = [solution_of(item) for item in request.items]
         snapshot, references = await self._references(solutions, chosen.search)
         outcomes = await run_all(
             self._score_item(request, chosen, name, solution, found)

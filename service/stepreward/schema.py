@@ -14,8 +14,9 @@ from pydantic.types import FailFast
 Method = Literal["retsp", "rprm"]
 Aggregate = Literal["min", "prod", "mean", "last"]
 Degradation = Literal["references_dropped", "retrieval"]
-ReferenceMode = Literal["retrieved", "none", "question_only", "step_only", "random"]
+ReferenceMode = Literal["retrieved", "none", "question_only", "step_only", "random", "oracle"]
 RetrievalPolicy = Literal["require", "degrade"]
+RerankerKind = Literal["none", "lexical", "cross-encoder"]
 Include = Literal["references", "trajectories", "usage"]
 
 # Controls other than tab and line ends, surrogates, and bidirectional overrides: they make a text read differently
@@ -54,8 +55,9 @@ class RetrievalOptions(Wire):
     mode: ReferenceMode | None = Field(
         None,
         description="`retrieved`, if left out; `none`, `question_only` and `step_only` leave references out; `random` "
-        "draws as many from the corpus instead, the same for the same seed and item. A mode named turns references on "
-        "for rprm too",
+        "draws as many from the corpus instead, the same for the same seed and item; `oracle` is for evaluation: the "
+        "nearest references that agree with the items' `labels`, and its scores are nothing to train on. A mode named "
+        "turns references on for rprm too",
     )
     questions: int | None = Field(None, ge=0, le=16, description="reference questions in the prompt")
     steps: int | None = Field(None, ge=0, le=16, description="reference steps in the prompt")
@@ -65,6 +67,11 @@ class RetrievalOptions(Wire):
         description="leave out questions that are near-duplicates of the item's own, with all their steps: they would "
         "give its answer away",
     )
+    rerank: bool | None = Field(
+        None,
+        description="let the service's reranker choose among more candidates than wanted; it does, if left out, where "
+        "there is one",
+    )
 
 
 class Item(Wire):
@@ -73,6 +80,12 @@ class Item(Wire):
     id: Annotated[Text, Field(max_length=256)] | None = Field(None, description="echoed; must be unique in the request")
     question: Text
     steps: Annotated[list[Text], FailFast(), Field(min_length=1)]
+    labels: list[bool | None] | None = Field(
+        None,
+        fail_fast=True,
+        description="whether each step is correct, null where nobody knows; for the retrieval mode `oracle`, which "
+        "chooses references by them, and for no other. They stand in no prompt",
+    )
 
 
 class ScoreRequest(Wire):
@@ -247,10 +260,16 @@ class Solution:
 
 
 @dataclass(frozen=True)
-class LabelledSolution(Solution):
-    """A solution of the corpus. `labels[i]` is whether step i is correct, None where nobody said."""
+class GradedSolution(Solution):
+    """`labels[i]` is whether step i is correct, None where nobody said. As one to score: for the mode `oracle` only."""
 
     labels: tuple[bool | None, ...]
+
+
+@dataclass(frozen=True)
+class LabelledSolution(GradedSolution):
+    """A solution of the corpus."""
+
     source: str
 
 

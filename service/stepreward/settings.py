@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stepreward.errors import ConfigurationError
-from stepreward.schema import RetrievalPolicy
+from stepreward.schema import RerankerKind, RetrievalPolicy
 
 ENV_PREFIX = "STEPREWARD_"
 EMBEDDED = "embedded"
@@ -97,6 +97,18 @@ class Settings(BaseSettings):
     )
     retrieval_duplicate_similarity: float = Field(
         0.95, gt=0, le=1, description="cosine of two questions, in the stored space, from which on they are duplicates"
+    )
+    retrieval_reranker: RerankerKind = Field(
+        "none",
+        description="what chooses references among more candidates, if not asked otherwise: lexical compares words, "
+        "numbers, signs and the shapes of formulas; cross-encoder is a model",
+    )
+    retrieval_cross_encoder: str | None = Field(
+        None,
+        description="the cross-encoder, a directory or a Hugging Face name; it has the encoder's device and batch size",
+    )
+    retrieval_rerank_candidates: int = Field(
+        8, ge=2, le=16, description="candidates that a reranker sees for each reference wanted"
     )
 
     # judging

@@ -18,7 +18,9 @@ from stepreward.prompts.retsp import RetSP
 from stepreward.prompts.rprm import RPRM
 from stepreward.prompts.template import StepTemplate
 from stepreward.prompts.tokens import PromptTokenizer
+from stepreward.retrieval.cross_encoder import CrossEncoderScorer
 from stepreward.retrieval.encoder import Encoder, embedded_encoder_path
+from stepreward.retrieval.rerank import Lexical, Scorer
 from stepreward.retrieval.search import Retriever, SearchOptions
 from stepreward.retrieval.store import Store
 from stepreward.schema import Item, Method, ScoreRequest
@@ -63,6 +65,9 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
         stack.push_async_callback(store.close)
         encoder = await asyncio.to_thread(load_encoder, settings, metrics)
         stack.callback(encoder.close)
+        reranker = await asyncio.to_thread(load_reranker, settings)
+        if reranker is not None:
+            stack.callback(reranker.close)
         worker = WorkerClient(
             await stack.enter_async_context(
                 httpx.AsyncClient(
@@ -80,7 +85,13 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
                 await store.active()
         tokenizer = await asyncio.to_thread(PromptTokenizer.load, settings.model_path)
         retriever = Retriever(
-            encoder, store, settings.retrieval_pool_questions, metrics, settings.retrieval_duplicate_similarity
+            encoder,
+            store,
+            settings.retrieval_pool_questions,
+            metrics,
+            settings.retrieval_duplicate_similarity,
+            reranker=reranker,
+            rerank_candidates=settings.retrieval_rerank_candidates,
         )
         judges = _judges(settings, tokenizer, worker, card.max_model_len)
         pipeline = Pipeline(retriever, judges, card.id, _defaults(settings), metrics)
@@ -115,6 +126,21 @@ def encoder_path(settings: Settings) -> str:
     return embedded_encoder_path() if settings.encoder_model == EMBEDDED else settings.encoder_model
 
 
+def load_reranker(settings: Settings) -> Scorer | None:
+    """The one named, if any; seconds for a model. Raises ConfigurationError."""
+    if settings.retrieval_reranker == "none":
+        return None
+    if settings.retrieval_reranker == "lexical":
+        return Lexical()
+    if settings.retrieval_cross_encoder is None:
+        raise ConfigurationError(
+            "STEPREWARD_RETRIEVAL_CROSS_ENCODER: the reranker cross-encoder needs the name of a model"
+        )
+    return CrossEncoderScorer.load(
+        settings.retrieval_cross_encoder, settings.encoder_batch_size, device=settings.encoder_device
+    )
+
+
 def _judges(
     settings: Settings, tokenizer: PromptTokenizer, worker: WorkerClient, context_tokens: int
 ) -> dict[Method, Judge]:
@@ -130,6 +156,7 @@ def _defaults(settings: Settings) -> Defaults:
         steps=settings.retrieval_steps,
         min_similarity=settings.retrieval_min_similarity,
         exclude_duplicates=settings.retrieval_exclude_duplicates,
+        rerank=settings.retrieval_reranker != "none",
     )
     return Defaults(settings.method, settings.trajectories, search, settings.retrieval_policy)
 
