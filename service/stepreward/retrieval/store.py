@@ -22,7 +22,7 @@ from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException
 
-from stepreward.errors import InternalError, RetrievalUnavailable
+from stepreward.errors import ConfigurationError, InternalError, RetrievalUnavailable
 from stepreward.retrieval.encoder import Vectors
 from stepreward.retrieval.pca import PCA, StoredPCA
 
@@ -105,6 +105,12 @@ class Store:
         if target is None:
             raise RetrievalUnavailable("no corpus is active in the vector store; ingest one")
         return await self._load(target.removeprefix(_QUESTIONS))
+
+    async def snapshot(self, snapshot_id: str) -> Snapshot:
+        """The stored one of this id, active or not. Raises ConfigurationError where there is none."""
+        if not await self.has(snapshot_id):
+            raise ConfigurationError(f"snapshot {snapshot_id}: is not in the vector store")
+        return await self._load(snapshot_id)
 
     async def nearest_questions(self, snapshot: Snapshot, vectors: Vectors, limit: int) -> list[list[Hit]]:
         """For each row of `vectors`, at most `limit` questions, nearest first."""
