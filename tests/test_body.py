@@ -383,7 +383,7 @@ WRONG: list[tuple[str, list[object]]] = [
     ("retrieval", [None, [], True, "off"]),
     ("retrieval.questions", [-1, 17, 1.0, "1", True]),
     ("retrieval.steps", [-1, 17, 0.5, "1", False]),
-    ("retrieval.mode", ["oracle", "", "Random", True, 1, []]),
+    ("retrieval.mode", ["wishful", "", "Random", True, 1, []]),
     ("retrieval.exclude_duplicates", [0, 1, "true", [], {}]),
     ("retrieval.min_similarity", [-1.01, 1.01, "0.3", True, [], 1e300]),
     ("aggregate", ["sum", "", None, 1]),

@@ -395,7 +395,7 @@ def test_a_snapshot_is_laid_out_as_set_and_searched(qdrant: Address, layout: Lay
             await store.activate(manifest.id)
             retriever = Retriever(encoder, store, 16, Metrics())
             await retriever.probe()
-            _, [found] = await retriever.search([NEW], SearchOptions(3, 2, -1.0))
+            [found] = await retriever.search(await retriever.active(), [NEW], SearchOptions(3, 2, -1.0))
             assert [len(found.questions), *map(len, found.steps)] == [3, 2, 2]
             questions = (await client.get_collection(f"{prefix}_questions_{manifest.id}")).config
             steps = await client.get_collection(f"{prefix}_steps_{manifest.id}")

@@ -30,6 +30,8 @@ BOUNDED = {
     "retrieval_duplicate_similarity": ["0", "1.01", "nan"],
     "retrieval_exclude_duplicates": ["perhaps", ""],
     "retrieval_policy": ["Require", "ignore", ""],
+    "retrieval_reranker": ["Lexical", "bm25", ""],
+    "retrieval_rerank_candidates": ["1", "17"],
     "retrieval_min_similarity": ["1.01", "-1.01", "nan", "inf"],
     "trajectories": ["0", "65"],
     "rprm_temperature": ["0", "2.1", "nan"],

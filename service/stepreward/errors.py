@@ -89,7 +89,7 @@ class RetrievalUnavailable(DependencyError):
 
 
 class EncoderFailed(DependencyError):
-    """The encoder could not encode the texts, as when its device has no memory left."""
+    """The encoder or the cross-encoder could not compute, as when its device has no memory left."""
 
     code = "encoder_failed"
 

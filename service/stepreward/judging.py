@@ -7,7 +7,7 @@ not part of it but follow from it: from the snapshot, the search's options, the 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from stepreward.cache import ScoreCache
 from stepreward.metrics import Metrics
@@ -53,7 +53,7 @@ class Judging:
     def keys(self, method: JudgeMethod, indexes: Sequence[int]) -> list[str]:
         """Of the judgements of these steps: 64 hex digits each."""
         judge, search = self._bench.judges[method], self._plan.searches[method]
-        samples, draws = method == "rprm", search.random_seed is not None
+        samples = method == "rprm"
         shared = [
             _KEY_VERSION,
             self._bench.model,
@@ -61,12 +61,13 @@ class Judging:
             repr(self._plan.policy) if samples else None,
             self._seed if samples else None,
             self.snapshot.id if search.wanted and self.snapshot else None,
-            repr(search) if search.wanted else None,
+            [repr(search), self._bench.finder.revision] if search.wanted else None,
             self.solution.question,
         ]
         steps = self.solution.steps
-        # Random references are drawn for the solution as a whole.
-        return [_sha256([*shared, index, steps if draws else steps[: index + 1]]) for index in indexes]
+        if search.random_seed is not None or search.oracle:  # which choose for the solution as a whole
+            return [_sha256([*shared, index, astuple(self.solution)]) for index in indexes]
+        return [_sha256([*shared, steps[: index + 1]]) for index in indexes]
 
     async def judged(self, method: JudgeMethod, indexes: Sequence[int]) -> list[StepJudgement]:
         """The judgement of each of these steps, in order. Raises StepRewardError, the first of any step."""

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from stepreward.schema import Degradation, StepResult, TokenCount, Verdict
 
-Stage = Literal["parse", "encode", "retrieve", "render", "judge", "aggregate"]
+Stage = Literal["parse", "encode", "retrieve", "rerank", "render", "judge", "aggregate"]
 ReferenceKind = Literal["question", "step"]
 
 _COSINES = (*(tenths / 10 for tenths in range(-2, 10)), 0.95, 1.0)

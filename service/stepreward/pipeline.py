@@ -8,9 +8,9 @@ from stepreward import aggregation
 from stepreward.concurrency import in_order, run_all
 from stepreward.errors import InvalidRequest, RequestError, StepRewardError
 from stepreward.judging import Bench, Judging
-from stepreward.plan import Defaults, Plan, plan
+from stepreward.plan import Defaults, Plan, plan, solution_of
 from stepreward.results import Judged, Unscored, failed_result, item_result
-from stepreward.schema import Item, ItemResult, ScoreRequest, ScoreResponse, Solution, StepJudgement
+from stepreward.schema import Item, ItemResult, ScoreRequest, ScoreResponse, StepJudgement
 
 
 class Pipeline:
@@ -30,10 +30,7 @@ class Pipeline:
         chosen = plan(request, self._defaults)
         names = _named(request.items)
         snapshot = await self._bench.finder.snapshot() if chosen.widest_search.wanted else None
-        judgings = [
-            Judging(self._bench, chosen, request.seed, Solution(item.question, tuple(item.steps)), snapshot)
-            for item in request.items
-        ]
+        judgings = [Judging(self._bench, chosen, request.seed, solution_of(item), snapshot) for item in request.items]
         await self._look_and_find(judgings, chosen)
         outcomes = await run_all(
             self._score_item(request, chosen, name, judging) for name, judging in zip(names, judgings, strict=True)
@@ -44,6 +41,7 @@ class Pipeline:
             method=chosen.method,
             model=self._served_model,
             prompt_version="+".join(self._bench.judges[method].version for method in chosen.searches),
+            calibrated=self._defaults.calibrated and "retsp" in chosen.searches,
             corpus_snapshot=snapshot.id if snapshot else None,
             request_id=request_id,
         )

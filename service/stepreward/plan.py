@@ -7,7 +7,17 @@ from typing import Literal
 from stepreward.errors import InvalidRequest
 from stepreward.policies import Adaptive, Fixed, Policy
 from stepreward.retrieval.search import SearchOptions
-from stepreward.schema import JudgeMethod, Method, ReferenceMode, RetrievalOptions, ScoreRequest, TrajectoryOptions
+from stepreward.schema import (
+    GradedSolution,
+    Item,
+    JudgeMethod,
+    Method,
+    ReferenceMode,
+    RetrievalOptions,
+    ScoreRequest,
+    Solution,
+    TrajectoryOptions,
+)
 
 _LEFT_OUT: dict[str, set[ReferenceMode | None]] = {
     "questions": {"none", "step_only"},
@@ -19,9 +29,11 @@ _LEFT_OUT: dict[str, set[ReferenceMode | None]] = {
 class Defaults:
     """What a request gets that does not say. rprm takes no references unless asked, as published.
 
-    What no request can say: how sure `adaptive` must be (its `floor` and `cap` are the request's);
-    `uncertain`, the band of retsp scores, ends included, that cascade hands on to rprm, None where nobody calibrated
-    it; `speculate_steps`, how many steps after the first undecided one are judged with it until the first error.
+    `retsp_search` reranks where the service has a reranker.
+
+    What no request can say: how sure `adaptive` must be (its `floor` and `cap` are the request's); `uncertain`, the
+    band of retsp scores, ends included, that cascade hands on to rprm, None where nobody calibrated it;
+    `speculate_steps`, how many steps after the first undecided one are judged with it until the first error.
     """
 
     method: Method
@@ -29,6 +41,7 @@ class Defaults:
     retsp_search: SearchOptions
     adaptive: Adaptive
     uncertain: tuple[float, float] | None = None
+    calibrated: bool = False
     speculate_steps: int = 2
 
 
@@ -57,6 +70,7 @@ class Plan:
 def plan(request: ScoreRequest, defaults: Defaults) -> Plan:
     """Raises InvalidRequest for options that the method, the service or each other rule out."""
     method = request.method or defaults.method
+    _check_labels(request)
     if method == "cascade" and defaults.uncertain is None:
         raise InvalidRequest("method: cascade needs a calibration, and this service has none (STEPREWARD_CALIBRATION)")
     methods: Sequence[JudgeMethod] = ("retsp", "rprm") if method == "cascade" else (method,)
@@ -100,7 +114,38 @@ def _search(request: ScoreRequest, method: JudgeMethod, default: SearchOptions) 
         if wanted.exclude_duplicates is None
         else wanted.exclude_duplicates,
         random_seed=request.seed if wanted.mode == "random" else None,
+        rerank=_rerank(wanted, default.rerank),
+        oracle=wanted.mode == "oracle",
     )
+
+
+def _rerank(wanted: RetrievalOptions, has_reranker: bool) -> bool:
+    chosen_otherwise = wanted.mode in {"none", "random", "oracle"}
+    if not wanted.rerank:
+        return has_reranker and wanted.rerank is None and not chosen_otherwise
+    if not has_reranker:
+        raise InvalidRequest("retrieval.rerank: the service has no reranker (STEPREWARD_RETRIEVAL_RERANKER is none)")
+    if chosen_otherwise:
+        raise InvalidRequest(f"retrieval.rerank: the mode {wanted.mode} has nothing to rerank")
+    return True
+
+
+def solution_of(item: Item) -> Solution:
+    """With its labels, where it has some."""
+    question, steps = item.question, tuple(item.steps)
+    return Solution(question, steps) if item.labels is None else GradedSolution(question, steps, tuple(item.labels))
+
+
+def _check_labels(request: ScoreRequest) -> None:
+    """Each item has them in mode `oracle`, and none in any other: they would not be used."""
+    is_oracle = request.retrieval.mode == "oracle"
+    for position, item in enumerate(request.items):
+        if not is_oracle and item.labels is not None:
+            raise InvalidRequest(f"items[{position}].labels: only the retrieval mode oracle takes them")
+        if is_oracle and item.labels is None:
+            raise InvalidRequest(f"items[{position}].labels: the retrieval mode oracle needs them")
+        if item.labels is not None and len(item.labels) != len(item.steps):
+            raise InvalidRequest(f"items[{position}].labels: {len(item.labels)} for {len(item.steps)} steps")
 
 
 def _count(part: Literal["questions", "steps"], wanted: RetrievalOptions, default: int) -> int:

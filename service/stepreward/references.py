@@ -18,6 +18,11 @@ class ReferenceFinder:
         self._retriever = retriever
         self._policy = policy
 
+    @property
+    def revision(self) -> str:
+        """All that references depend on beside the snapshot and the search's options."""
+        return self._retriever.revision
+
     async def snapshot(self) -> Snapshot | None:
         """The one that answers now; None where it may be missing and is. Raises RetrievalUnavailable."""
         try:

@@ -15,9 +15,10 @@ JudgeMethod = Literal["retsp", "rprm"]
 Method = Literal["retsp", "rprm", "cascade"]
 Aggregate = Literal["min", "prod", "mean", "last", "weighted"]
 Degradation = Literal["references_dropped", "retrieval"]
-ReferenceMode = Literal["retrieved", "none", "question_only", "step_only", "random"]
+ReferenceMode = Literal["retrieved", "none", "question_only", "step_only", "random", "oracle"]
 RetrievalPolicy = Literal["require", "degrade"]
 QuantizationKind = Literal["none", "scalar"]
+RerankerKind = Literal["none", "lexical", "cross-encoder"]
 Include = Literal["references", "trajectories", "usage"]
 
 # Controls other than tab and line ends, surrogates, and bidirectional overrides: they make a text read differently
@@ -63,8 +64,9 @@ class RetrievalOptions(Wire):
     mode: ReferenceMode | None = Field(
         None,
         description="`retrieved`, if left out; `none`, `question_only` and `step_only` leave references out; `random` "
-        "draws as many from the corpus instead, the same for the same seed and item. A mode named turns references on "
-        "for rprm too",
+        "draws as many from the corpus instead, the same for the same seed and item; `oracle` is for evaluation: the "
+        "nearest references that agree with the items' `labels`, and its scores are nothing to train on. A mode named "
+        "turns references on for rprm too",
     )
     questions: int | None = Field(None, ge=0, le=16, description="reference questions in the prompt")
     steps: int | None = Field(None, ge=0, le=16, description="reference steps in the prompt")
@@ -74,6 +76,11 @@ class RetrievalOptions(Wire):
         description="leave out questions that are near-duplicates of the item's own, with all their steps: they would "
         "give its answer away",
     )
+    rerank: bool | None = Field(
+        None,
+        description="let the service's reranker choose among more candidates than wanted; it does, if left out, where "
+        "there is one",
+    )
 
 
 class Item(Wire):
@@ -82,6 +89,12 @@ class Item(Wire):
     id: Annotated[Text, Field(max_length=256)] | None = Field(None, description="echoed; must be unique in the request")
     question: Text
     steps: Annotated[list[Text], FailFast(), Field(min_length=1)]
+    labels: list[bool | None] | None = Field(
+        None,
+        fail_fast=True,
+        description="whether each step is correct, null where nobody knows; for the retrieval mode `oracle`, which "
+        "chooses references by them, and for no other. They stand in no prompt",
+    )
 
 
 class ScoreRequest(Wire):
@@ -230,6 +243,7 @@ class ScoreResponse(Wire):
     method: Method
     model: str
     prompt_version: str
+    calibrated: bool = Field(False, description="retsp's probabilities are set right by the service's calibration file")
     corpus_snapshot: str | None = Field(
         description="null when the vector store did not answer, and when no references were wanted"
     )
@@ -275,10 +289,16 @@ class Solution:
 
 
 @dataclass(frozen=True)
-class LabelledSolution(Solution):
-    """A solution of the corpus. `labels[i]` is whether step i is correct, None where nobody said."""
+class GradedSolution(Solution):
+    """`labels[i]` is whether step i is correct, None where nobody said. As one to score: for the mode `oracle` only."""
 
     labels: tuple[bool | None, ...]
+
+
+@dataclass(frozen=True)
+class LabelledSolution(GradedSolution):
+    """A solution of the corpus."""
+
     source: str
 
 

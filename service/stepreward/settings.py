@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stepreward.errors import ConfigurationError
 from stepreward.policies import PRIOR_NO, PRIOR_YES
-from stepreward.schema import QuantizationKind, RetrievalPolicy
+from stepreward.schema import Method, QuantizationKind, RerankerKind, RetrievalPolicy
 
 ENV_PREFIX = "STEPREWARD_"
 EMBEDDED = "embedded"
@@ -152,9 +152,21 @@ class Settings(BaseSettings):
     retrieval_duplicate_similarity: float = Field(
         0.95, gt=0, le=1, description="cosine of two questions, in the stored space, from which on they are duplicates"
     )
+    retrieval_reranker: RerankerKind = Field(
+        "none",
+        description="what chooses references among more candidates, if not asked otherwise: lexical compares words, "
+        "numbers, signs and the shapes of formulas; cross-encoder is a model",
+    )
+    retrieval_cross_encoder: str | None = Field(
+        None,
+        description="the cross-encoder, a directory or a Hugging Face name; it has the encoder's device and batch size",
+    )
+    retrieval_rerank_candidates: int = Field(
+        8, ge=2, le=16, description="candidates that a reranker sees for each reference wanted"
+    )
 
     # judging
-    method: Literal["retsp", "rprm"] = Field("retsp", description="method of a request that names none")
+    method: Method = Field("retsp", description="method of a request that names none")
     trajectories: int = Field(10, ge=1, le=64, description="trajectories sampled per step by rprm, if not asked")
     adaptive_sure_right: float = Field(
         0.93, gt=0.5, le=1, description="probability that suffices the policy adaptive to call a step right"
@@ -166,6 +178,11 @@ class Settings(BaseSettings):
         PRIOR_YES, gt=0, description="first parameter of adaptive's Beta prior; `eval replay --fit` finds a judge's own"
     )
     adaptive_prior_no: float = Field(PRIOR_NO, gt=0, description="second parameter of that prior")
+    calibration: Path | None = Field(
+        None,
+        description="file of `stepreward calibrate`: sets retsp's probabilities right, and names the band in which "
+        "cascade asks rprm; without it there is no cascade",
+    )
     speculate_steps: int = Field(
         2, ge=0, description="steps judged ahead of the one that is waited for, in a request until the first error"
     )

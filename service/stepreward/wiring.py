@@ -13,6 +13,7 @@ import stamina
 
 from stepreward.body import Limits
 from stepreward.cache import ScoreCache, Values
+from stepreward.calibration import Calibration, Scale
 from stepreward.errors import ConfigurationError, DependencyError, RetrievalUnavailable, StepRewardError
 from stepreward.judging import Bench, may_keep
 from stepreward.metrics import Metrics
@@ -26,9 +27,11 @@ from stepreward.prompts.wording import Wording
 from stepreward.redis_cache import RedisCache
 from stepreward.references import ReferenceFinder
 from stepreward.retrieval.breaker import BreakerRule, State
+from stepreward.retrieval.cross_encoder import CrossEncoderScorer
 from stepreward.retrieval.encoder import Encoder, embedded_encoder_path
 from stepreward.retrieval.layout import Layout
 from stepreward.retrieval.qdrant import Address, connect
+from stepreward.retrieval.rerank import Lexical, Scorer
 from stepreward.retrieval.search import Retriever, SearchOptions
 from stepreward.retrieval.store import Store, StoreOptions
 from stepreward.schema import Item, JudgeMethod, ScoreRequest, StepJudgement
@@ -85,12 +88,16 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
     Raises ConfigurationError at once, WorkerUnavailable or RetrievalUnavailable when the start limit has passed.
     """
     wordings = _wordings(settings)
+    calibration = Calibration.load(settings.calibration) if settings.calibration else None
     async with AsyncExitStack() as stack:
         metrics = Metrics()
         store = open_store(settings, metrics)
         stack.push_async_callback(store.close)
         encoder = await asyncio.to_thread(load_encoder, settings, metrics)
         stack.callback(encoder.close)
+        reranker = await asyncio.to_thread(load_reranker, settings)
+        if reranker is not None:
+            stack.callback(reranker.close)
         worker = WorkerClient(
             await stack.enter_async_context(
                 httpx.AsyncClient(
@@ -105,18 +112,27 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
         card = await worker.connect()
         tokenizer = await asyncio.to_thread(PromptTokenizer.load, settings.model_path)
         retriever = Retriever(
-            encoder, store, settings.retrieval_pool_questions, metrics, settings.retrieval_duplicate_similarity
+            encoder,
+            store,
+            settings.retrieval_pool_questions,
+            metrics,
+            settings.retrieval_duplicate_similarity,
+            reranker=reranker,
+            rerank_candidates=settings.retrieval_rerank_candidates,
         )
         cache = open_cache(settings, metrics)
         stack.push_async_callback(cache.close)
+        scale = calibration.scale if calibration else None
+        judges = _judges(settings, wordings, tokenizer, worker, context_tokens=card.max_model_len, scale=scale)
+        _check_calibration(calibration, card, judges["retsp"].version)
         bench = Bench(
             finder=ReferenceFinder(retriever, settings.retrieval_policy),
-            judges=_judges(settings, wordings, tokenizer, worker, card.max_model_len),
+            judges=judges,
             cache=cache,
             model=await asyncio.to_thread(weights_name, card, settings.model_path),
             metrics=metrics,
         )
-        pipeline = Pipeline(bench, card.id, _defaults(settings))
+        pipeline = Pipeline(bench, card.id, _defaults(settings, calibration))
         await check_same_tokenizer(worker, tokenizer)
         await check_corpus(retriever, settings)
         await _warm_up(pipeline)
@@ -209,25 +225,54 @@ def _wordings(settings: Settings) -> dict[JudgeMethod, Wording]:
     }
 
 
+def load_reranker(settings: Settings) -> Scorer | None:
+    """The one named, if any; seconds for a model. Raises ConfigurationError."""
+    if settings.retrieval_reranker == "none":
+        return None
+    if settings.retrieval_reranker == "lexical":
+        return Lexical()
+    if settings.retrieval_cross_encoder is None:
+        raise ConfigurationError(
+            "STEPREWARD_RETRIEVAL_CROSS_ENCODER: the reranker cross-encoder needs the name of a model"
+        )
+    return CrossEncoderScorer.load(
+        settings.retrieval_cross_encoder, settings.encoder_batch_size, device=settings.encoder_device
+    )
+
+
 def _judges(
     settings: Settings,
     wordings: Mapping[JudgeMethod, Wording],
     tokenizer: PromptTokenizer,
     worker: WorkerClient,
+    *,
     context_tokens: int,
+    scale: Scale | None,
 ) -> dict[JudgeMethod, Judge]:
     grader = retsp.RetSP(StepTemplate(wordings["retsp"], tokenizer), tokenizer, context_tokens)
     analyst = rprm.RPRM(StepTemplate(wordings["rprm"], tokenizer), tokenizer, context_tokens, settings.rprm_max_tokens)
     options = sampling_options(settings.rprm_max_tokens, settings.rprm_temperature, settings.rprm_top_p, analyst.marker)
-    return {"retsp": RetSPJudge(grader, worker), "rprm": RPRMJudge(analyst, worker, options)}
+    return {"retsp": RetSPJudge(grader, worker, scale), "rprm": RPRMJudge(analyst, worker, options)}
 
 
-def _defaults(settings: Settings) -> Defaults:
+def _check_calibration(calibration: Calibration | None, card: ServedModel, prompt_version: str) -> None:
+    """Raises ConfigurationError for one that was made for another model or prompt."""
+    if calibration is None:
+        return
+    made_for = (calibration.model or card.id, calibration.prompt_version or prompt_version)
+    if made_for != (card.id, prompt_version):
+        raise ConfigurationError(
+            f"STEPREWARD_CALIBRATION: made for {' and '.join(made_for)}, here are {card.id} and {prompt_version}"
+        )
+
+
+def _defaults(settings: Settings, calibration: Calibration | None) -> Defaults:
     search = SearchOptions(
         questions=settings.retrieval_questions,
         steps=settings.retrieval_steps,
         min_similarity=settings.retrieval_min_similarity,
         exclude_duplicates=settings.retrieval_exclude_duplicates,
+        rerank=settings.retrieval_reranker != "none",
     )
     return Defaults(
         method=settings.method,
@@ -241,6 +286,8 @@ def _defaults(settings: Settings) -> Defaults:
             prior_yes=settings.adaptive_prior_yes,
             prior_no=settings.adaptive_prior_no,
         ),
+        uncertain=(calibration.band.low, calibration.band.high) if calibration else None,
+        calibrated=calibration is not None,
         speculate_steps=settings.speculate_steps,
     )
 

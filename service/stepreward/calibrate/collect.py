@@ -31,6 +31,8 @@ class _NamingClient(AsyncClient):
         answer = await super().score(request)
         if self.model is not None and (self.model, self.prompt_version) != (answer.model, answer.prompt_version):
             raise ConfigurationError(f"the service changed from {self.model} to {answer.model} while it scored")
+        if answer.calibrated:
+            raise ConfigurationError("the service applies a calibration: start it without STEPREWARD_CALIBRATION")
         self.model, self.prompt_version = answer.model, answer.prompt_version
         return answer
 

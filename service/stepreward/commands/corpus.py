@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from stepreward import wiring
+from stepreward.commands import overlap
 from stepreward.commands.options import collect, with_settings
 from stepreward.corpus.build import build_snapshot, read_corpus, snapshot_id
 from stepreward.corpus.readers import FORMATS, Format, HubDataset
@@ -33,6 +34,9 @@ class _Source(click.Path):
 @click.group("corpus")
 def command() -> None:
     """Make and ingest corpora of labelled solutions."""
+
+
+command.add_command(overlap.command)
 
 
 @command.command("generate")

@@ -83,10 +83,7 @@ class Encoder:
         import torch  # noqa: PLC0415  (seconds to import; only what encodes needs it)
         from sentence_transformers import SentenceTransformer  # noqa: PLC0415
 
-        has_gpu = torch.cuda.is_available()
-        if device == "cuda" and not has_gpu:
-            raise ConfigurationError("STEPREWARD_ENCODER_DEVICE: is 'cuda', but torch finds no GPU")
-        chosen = device if device != "auto" else "cuda" if has_gpu else "cpu"
+        chosen = torch_device(device)
         dtype = torch.bfloat16 if chosen == "cpu" and _cpu_has_bf16() else torch.float32
         try:
             model = SentenceTransformer(name, device=chosen, model_kwargs={"dtype": dtype})
@@ -206,6 +203,16 @@ def _key(text: str) -> bytes:
 def encoder_name(path: str) -> str:
     """What a snapshot calls the encoder: a Hugging Face name as it is, a directory by its last two parts."""
     return "/".join(Path(path).parts[-2:]) if Path(path).is_dir() else path
+
+
+def torch_device(device: EncoderDevice) -> Literal["cpu", "cuda"]:
+    """Raises ConfigurationError for a GPU that is not there."""
+    import torch  # noqa: PLC0415  (seconds to import)
+
+    has_gpu = torch.cuda.is_available()
+    if device == "cuda" and not has_gpu:
+        raise ConfigurationError("STEPREWARD_ENCODER_DEVICE: is 'cuda', but torch finds no GPU")
+    return "cuda" if device == "cuda" or (device == "auto" and has_gpu) else "cpu"
 
 
 def embedded_encoder_path() -> str:

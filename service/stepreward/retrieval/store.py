@@ -15,7 +15,7 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from qdrant_client import AsyncQdrantClient, models
 
-from stepreward.errors import DimensionMismatch, RetrievalUnavailable
+from stepreward.errors import ConfigurationError, DimensionMismatch, RetrievalUnavailable
 from stepreward.retrieval.breaker import BreakerRule
 from stepreward.retrieval.encoder import Vectors
 from stepreward.retrieval.layout import Layout
@@ -125,6 +125,12 @@ class Store:
                     f"STEPREWARD_PCA_DIMENSIONS: {name} holds vectors of {size} components, its corpus was made with "
                     f"{wanted}; ingest it again"
                 )
+
+    async def snapshot(self, snapshot_id: str) -> Snapshot:
+        """The stored one of this id, active or not. Raises ConfigurationError where there is none."""
+        if not await self.has(snapshot_id):
+            raise ConfigurationError(f"snapshot {snapshot_id}: is not in the vector store")
+        return await self._load(snapshot_id)
 
     async def nearest_questions(self, snapshot: Snapshot, vectors: Vectors, limit: int) -> list[list[Hit]]:
         """For each row of `vectors`, at most `limit` questions, nearest first."""

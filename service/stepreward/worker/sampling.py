@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Protocol
 
+from stepreward.calibration import Scale
 from stepreward.concurrency import run_all
 from stepreward.policies import Policy
 from stepreward.prompts.retsp import RetSP
@@ -34,13 +35,14 @@ class Judge(Protocol):
 
 class RetSPJudge:
     """Reads p(correct) from the label tokens, all steps in one batched request: nothing is sampled, so policy and seed
-    rest."""
+    rest. `scale` sets it right."""
 
-    def __init__(self, method: RetSP, worker: WorkerClient) -> None:
+    def __init__(self, method: RetSP, worker: WorkerClient, scale: Scale | None = None) -> None:
         self._method = method
         self._worker = worker
+        self._scale = scale
         self.version = method.version
-        self.revision = method.version
+        self.revision = f"{method.version} {scale}"
 
     def render(self, solution: Solution, references: References, indexes: Sequence[int]) -> list[Prompt]:
         return self._method.render(solution, references, indexes)
@@ -51,7 +53,10 @@ class RetSPJudge:
             self._worker.label_probabilities([prompt.token_ids for prompt in chunk], self._method.labels, spent)
             for chunk in chunks
         )
-        return [(Verdict(p_correct),) for chunk in shares for p_correct in chunk]
+        return [(Verdict(self._set_right(p_correct)),) for chunk in shares for p_correct in chunk]
+
+    def _set_right(self, p_correct: float | None) -> float | None:
+        return p_correct if p_correct is None or self._scale is None else self._scale.apply(p_correct)
 
 
 class RPRMJudge:

@@ -22,7 +22,7 @@ from stepreward.corpus.readers.rows import Row, decode_cells, file_rows
 from stepreward.files import BadRow, reason_of
 from stepreward.schema import LabelledSolution
 
-__all__ = ["FORMATS", "BadRow", "Format", "HubDataset", "LabelledSolution", "read_solutions"]
+__all__ = ["FORMATS", "BadRow", "Format", "HubDataset", "LabelledSolution", "read_solutions", "solutions_of"]
 
 Format = Literal["plain", "prm800k", "math-shepherd", "prmbench", "processbench"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -45,16 +45,19 @@ def read_solutions(source: Path | HubDataset, form: Format = "plain") -> Iterato
     """
     rows = hub_rows(source) if isinstance(source, HubDataset) else file_rows(source)
     for row in rows:
-        if isinstance(row, BadRow):
-            yield row
+        solutions = row if isinstance(row, BadRow) else solutions_of(row, form)
+        if isinstance(solutions, BadRow):
+            yield solutions
         else:
-            yield from _solutions(row, _ROWS[form])
+            yield from solutions
 
 
-def _solutions(row: Row, published: type[_PublishedRow]) -> list[LabelledSolution] | list[BadRow]:
+def solutions_of(row: Row, form: Format) -> list[LabelledSolution] | BadRow:
+    """What one row holds, or what is wrong with it."""
+    published = _ROWS[form]
     try:
         return published.model_validate(decode_cells(row.value, published.JSON_COLUMNS, row.text_cells)).solutions()
     except ValidationError as error:
-        return [BadRow(row.line, reason_of(error))]
+        return BadRow(row.line, reason_of(error))
     except ValueError as error:
-        return [BadRow(row.line, str(error))]
+        return BadRow(row.line, str(error))
