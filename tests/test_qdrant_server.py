@@ -165,7 +165,7 @@ def test_writes_during_an_index_build_are_answered_and_kept(server: Server, clie
     client.delete(name, list(range(10)))
     assert client.get_collection(name).status == models.CollectionStatus.YELLOW
     os.kill(build, 0)
-    deadline_s = time.monotonic() + 20
+    deadline_s = time.monotonic() + 90
     while (info := client.get_collection(name)).status != models.CollectionStatus.GREEN:
         assert time.monotonic() < deadline_s
         time.sleep(0.02)

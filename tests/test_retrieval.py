@@ -663,8 +663,9 @@ def test_an_active_corpus_that_is_not_registered_is_retrieval_unavailable() -> N
 
 def test_a_corpus_of_another_version_is_retrieval_unavailable() -> None:
     async def use(lib: Library):
-        point = (await lib.client.scroll(f"{lib.prefix}_snapshots"))[0][0].id
-        await lib.client.set_payload(f"{lib.prefix}_snapshots", {"shards": 2}, points=[point])
+        [record] = (await lib.client.scroll(f"{lib.prefix}_snapshots"))[0]
+        changed = models.PointStruct(id=record.id, vector=[1.0], payload=record.payload | {"shards": 2})
+        await lib.client.upsert(f"{lib.prefix}_snapshots", [changed], wait=True)
         with pytest.raises(RetrievalUnavailable, match="another version"):
             await Store(lib.client, 30, StoreOptions(lib.prefix)).active()
 

@@ -63,7 +63,8 @@ class Settings(BaseSettings):
         False, description="send the API key over http also to another machine, where the network is trusted"
     )
     qdrant_ca_file: Path | None = Field(
-        None, description="certificates (PEM) that vouch for an https Qdrant server, in place of the system's"
+        None,
+        description="certificates (PEM) that vouch for an https Qdrant server, in place of the public authorities'",
     )
     qdrant_grpc_port: int | None = Field(
         None, ge=1, le=65535, description="gRPC port of that Qdrant server; without it REST is used"

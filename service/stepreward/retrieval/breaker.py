@@ -7,8 +7,8 @@
 The probe is a call of the breaker's own, in the background: no request waits for it. After a probe that succeeded, the
 kind of call that opened the breaker has one try: a store that lists its aliases and cannot search opens it again.
 
-Our own because the published ones (purgatory 3.0, aiobreaker 1.2, circuitbreaker 2.1) let requests be the probe, all
-that come at once, count a cancelled call as an outcome, and two of them read the wall clock.
+Our own because purgatory 3.0 makes the probe of a request, or of all that come at once, takes a cancelled call for a
+failure or a success, and reads the wall clock.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ class BreakerRule:
     """`failures` in a row open it, `pause_s` later it is probed; `told` hears of every change."""
 
     failures: int = 5
-    pause_s: float = 5
+    pause_s: float = 2
     told: Callable[[State], object] = lambda _: None
 
 

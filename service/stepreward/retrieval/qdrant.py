@@ -46,8 +46,8 @@ _ANSWERED = {
 @dataclass(frozen=True)
 class Address:
     """Where a Qdrant answers. With `grpc_port` it is called over gRPC. `ca_file` holds the certificates (PEM) that
-    vouch for an https server, in place of the system's. A key goes over plain http to this machine only, or where
-    `key_over_http`."""
+    vouch for an https server, in place of the public authorities'. A key goes over plain http to this machine alone, or
+    where `key_over_http`."""
 
     url: str
     api_key: str | None = None
