@@ -31,6 +31,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 from scripted_worker import ScriptedWorker
 from stepreward import aggregation
 from stepreward.cli import main
+from stepreward.client import ServiceUnavailable
 from stepreward.commands.evaluation_run import Options
 from stepreward.errors import ConfigurationError, RequestError
 from stepreward.evaluation import ablation, drift, scale_k
@@ -51,7 +52,7 @@ from stepreward.evaluation.report import flat
 from stepreward.evaluation.scale_k import first_errors
 from stepreward.evaluation.scorer import InProcess
 from stepreward.evaluation.step_quality import step_quality
-from stepreward.schema import Aggregates, Item, ItemResult, ScoreRequest, ScoreResponse, StepResult
+from stepreward.schema import Aggregates, Failure, Item, ItemResult, ScoreRequest, ScoreResponse, StepResult
 from test_bulk import application
 from test_pipeline import item, service
 from test_retrieval import NO_PAYLOAD_INDEX, ROWS
@@ -722,9 +723,13 @@ def test_the_recorded_votes_of_r_prm_get_the_score_that_a_plain_count_gives(eval
 
 @dataclass
 class StandIn:
-    """A service whose steps' scores follow from the item and the request; keeps what it was asked."""
+    """A service whose steps' scores follow from the item and the request; keeps what it was asked.
+
+    The items named in `failing` fail; whether trying again may help stands there.
+    """
 
     score_of: Callable[[Item, ScoreRequest], float]
+    failing: Mapping[str, bool] = field(default_factory=dict)
     requests: list[ScoreRequest] = field(default_factory=list)
 
     async def score(self, request: ScoreRequest) -> ScoreResponse:
@@ -735,11 +740,19 @@ class StandIn:
         )
 
     def _result(self, one: Item, score: float) -> ItemResult:
+        name = one.id or ""
+        if name in self.failing:
+            failure = Failure(code="scripted", message="scripted", retryable=self.failing[name])
+            none = Aggregates(min=None, prod=None, mean=None, last=None)
+            return ItemResult(
+                id=name, status="failed", score=None, aggregates=none, first_error=None, steps=[], degraded=[],
+                failure=failure,
+            )  # fmt: skip
         step = StepResult(score=score, stderr=None, k_used=1, k_valid=1, forced=0)
         every = Aggregates(min=score, prod=score, mean=score, last=score)
         steps = [step] * len(one.steps)
         return ItemResult(
-            id=one.id or "", status="ok", score=score, aggregates=every, first_error=None, steps=steps, degraded=[]
+            id=name, status="ok", score=score, aggregates=every, first_error=None, steps=steps, degraded=[]
         )
 
 
@@ -750,6 +763,34 @@ def ask_stand_in(
         for condition in conditions:
             asyncio.run(ask(stand_in, items, condition, log, lambda: None))
         return {condition.name: log.of(condition.name) for condition in conditions}
+
+
+def test_what_failed_for_a_passing_reason_is_asked_again_and_nothing_else(tmp_path) -> None:
+    items = [unlabelled("a", number, number % 2 == 0) for number in range(4)]
+    condition = Condition("asked", request_of(seed=0, exclude_duplicates=True), 1, 1)
+    failing = {"a-1": True, "a-2": False}
+    stand_in = StandIn(lambda *_: 0.9, failing)
+    first = ask_stand_in(stand_in, items, [condition], tmp_path)["asked"]
+    assert {name: one.line.failure for name, one in first.items() if not one.ok} == dict.fromkeys(failing, "scripted")
+    failing.clear()
+    stand_in.requests.clear()
+    again = ask_stand_in(stand_in, items, [condition], tmp_path)["asked"]
+    assert [one.id for request in stand_in.requests for one in request.items] == ["a-1"]
+    assert [name for name, one in again.items() if not one.ok] == ["a-2"]
+    assert sorted(step["item"] for step in read(tmp_path / "steps.jsonl")) == ["a-0", "a-1", "a-3"]
+
+
+def test_an_answer_for_another_item_is_not_taken(tmp_path) -> None:
+    class Swapping(StandIn):
+        async def score(self, request: ScoreRequest) -> ScoreResponse:
+            answer = await super().score(request)
+            return answer.model_copy(update={"items": answer.items[::-1]})
+
+    items = [unlabelled("a", number, True) for number in range(2)]
+    condition = Condition("asked", request_of(seed=0, exclude_duplicates=True), 2, 1)
+    with pytest.raises(ServiceUnavailable, match="asked for a-0"):
+        ask_stand_in(Swapping(lambda *_: 0.9), items, [condition], tmp_path)
+    assert read(tmp_path / "items.jsonl") == []
 
 
 def by_item(steps: Sequence[Mapping[str, Any]], condition: str) -> dict[str, list[Mapping[str, Any]]]:
