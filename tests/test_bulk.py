@@ -726,12 +726,12 @@ def test_an_empty_file_is_scored_with_nothing_to_say(score: Command, tmp_path) -
 
 
 @contextmanager
-def application(worker: ScriptedWorker | None = None) -> Iterator[str]:
+def application(worker: ScriptedWorker | None = None, **parts: Any) -> Iterator[str]:
     """The real application over the stand-ins, in a thread, on a port of its own; test_evaluation uses it too."""
     started, ended, ports = threading.Event(), threading.Event(), list[int]()
 
     async def serve() -> None:
-        async with service(worker or ScriptedWorker()) as built:
+        async with service(worker or ScriptedWorker(), **parts) as built:
             config = uvicorn.Config(create_app(built), port=0, lifespan="off", log_level="critical", ws="none")
             server = uvicorn.Server(config)
             task = asyncio.create_task(server.serve())

@@ -18,9 +18,11 @@ from stepreward.commands.evaluation_run import (
     answers_of,
     asked,
     finish,
+    recorded_of,
     recorded_options,
     with_options,
 )
+from stepreward.errors import ConfigurationError
 from stepreward.evaluation import ablation, drift, prmbench, processbench, scale_k
 from stepreward.evaluation.labelled import read_prmbench, read_processbench, stratified, without_blank_steps
 
@@ -30,8 +32,9 @@ def command() -> None:
     """Evaluate a running service on labelled solutions.
 
     A run lives in its folder (-o): steps.jsonl and items.jsonl grow as answers come, and the same command run again
-    goes on from there; summary.json and report.html are written at the end. Exit code: 0, with --strict 3 when an item
-    has no score, 1 when the service is out of reach (run again to go on), 2 when an option or a file is wrong.
+    goes on from there; summary.json and report.html are written at the end. Exit code: 0; 3 when no item has a score,
+    with --strict also when one has none; 1 when the service is out of reach (run again to go on); 2 when an option or
+    a file is wrong.
     """
 
 
@@ -39,20 +42,20 @@ def command() -> None:
 @FILES
 @with_options(*METHOD_OPTIONS, *SERVICE_OPTIONS, *RUN_OPTIONS)
 @recorded_options("scores")
-def _processbench(files: Sequence[Path], recorded: Path | None, recorded_key: str, **given: Any) -> None:
+def _processbench(files: Sequence[Path], recorded: Path | None, recorded_key: str | None, **given: Any) -> None:
     """Find the first wrong step in ProcessBench FILES, each a subset."""
     options = Options(**given)
     items = stratified(read_processbench(files), options.limit, options.seed)
-    answers = answers_of("processbench", items, options, recorded, recorded_key)
+    answers = answers_of("processbench", items, options, recorded_of(recorded, recorded_key, "scores"))
     summary = processbench.summarise(items, answers, options.reading(asked=recorded is None))
-    finish(options, processbench.report(summary, items, answers), unscored=len(items) - summary.run.scored)
+    finish(options, processbench.report(summary, items, answers), [summary.run])
 
 
 @command.command("prmbench")
 @click.argument("file", type=click.Path(path_type=Path))
 @with_options(*METHOD_OPTIONS, *SERVICE_OPTIONS, *RUN_OPTIONS)
 @recorded_options("rprm_votes_k10")
-def _prmbench(file: Path, recorded: Path | None, recorded_key: str, **given: Any) -> None:
+def _prmbench(file: Path, recorded: Path | None, recorded_key: str | None, **given: Any) -> None:
     """Tell right from wrong steps in the PRMBench FILE, by class of error."""
     options = Options(**given)
     picked = stratified(read_prmbench(file), options.limit, options.seed)
@@ -60,9 +63,9 @@ def _prmbench(file: Path, recorded: Path | None, recorded_key: str, **given: Any
     # Recorded scores are one a step as the file has them; a service is not asked about a step without text.
     items = picked if recorded else [without_blank_steps(item) for item in picked]
     blank_steps = sum(len(item.steps) for item in picked) - sum(len(item.steps) for item in items)
-    answers = answers_of("prmbench", items, options, recorded, recorded_key)
+    answers = answers_of("prmbench", items, options, recorded_of(recorded, recorded_key, "rprm_votes_k10"))
     summary = prmbench.summarise(items, answers, blank_steps, options.reading(asked=recorded is None))
-    finish(options, prmbench.report(summary), unscored=len(items) - summary.run.scored)
+    finish(options, prmbench.report(summary), [summary.run])
 
 
 @command.command("ablate")
@@ -75,8 +78,7 @@ def _ablate(files: Sequence[Path], **given: Any) -> None:
     conditions, left_out = ablation.conditions(options.condition)
     answers = asked("ablate", items, conditions, options)
     summary = ablation.summarise(items, answers, left_out, options.reading())
-    unscored = sum(one.run.items - one.run.scored for one in summary.conditions.values())
-    finish(options, ablation.report(summary), unscored)
+    finish(options, ablation.report(summary), [one.run for one in summary.conditions.values()])
 
 
 @command.command("scale-k")
@@ -90,7 +92,7 @@ def _scale_k(files: Sequence[Path], **given: Any) -> None:
     condition = options.condition(ASKED, include=["trajectories"])
     answers = asked("scale-k", items, [condition], options)[ASKED]
     summary = scale_k.summarise(items, answers, given["k"], options.reading())
-    finish(options, scale_k.report(summary), unscored=len(items) - summary.run.scored)
+    finish(options, scale_k.report(summary), [summary.run])
 
 
 @command.command("drift")
@@ -107,19 +109,20 @@ def _scale_k(files: Sequence[Path], **given: Any) -> None:
 @click.option("--batch-items", type=click.IntRange(2), default=32, show_default=True)
 @with_options(*ADDRESS_OPTIONS, *RUN_OPTIONS)
 def _drift(files: Sequence[Path], methods: Sequence[str], k: int | None, batch_items: int, **given: Any) -> None:
-    """Score the items of the ProcessBench FILES alone and in shuffled batches, and compare."""
-    options = Options(**given, concurrency=1)
+    """Score the items of the ProcessBench FILES alone and in shuffled batches, and compare.
+
+    Start the service with STEPREWARD_CACHE_MIB=0: what it knows from the first time cannot drift.
+    """
+    options = Options(**given)
     items = stratified(read_processbench(files), options.limit, options.seed)
-    conditions = [
-        replace(
-            options.condition(drift.condition_name(method, together), method=method, k=k if method == "rprm" else None),
-            items_per_request=batch_items if together else 1,
-            shuffle_seed=options.seed if together else None,
-        )
-        for method in dict.fromkeys(methods)
-        for together in (False, True)
-    ]
+    chosen = list(dict.fromkeys(methods))
+    if k is not None and "rprm" not in chosen:
+        raise ConfigurationError("--k: retsp samples no trajectories")
+    conditions = []
+    for method in chosen:
+        of_method = replace(options, method=method, k=k if method == "rprm" else None)
+        conditions += drift.conditions(method, of_method.condition(method), batch_items)
     answers = asked("drift", items, conditions, options, batch_items=batch_items)
-    summary = drift.summarise(items, answers, list(dict.fromkeys(methods)), batch_items, options.reading())
-    unscored = sum(run.items - run.scored for one in summary.methods.values() for run in (one.alone, one.batch))
-    finish(options, drift.report(summary, items, answers), unscored)
+    summary = drift.summarise(items, answers, chosen, batch_items, options.reading())
+    runs = [run for one in summary.methods.values() for run in (one.alone, one.batch)]
+    finish(options, drift.report(summary, items, answers), runs)

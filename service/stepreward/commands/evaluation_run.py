@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ from rich.table import Table as Shown
 from stepreward.errors import ConfigurationError
 from stepreward.evaluation.answers import AnswerLog, Answers
 from stepreward.evaluation.ask import Condition, ask, identity, request_of
-from stepreward.evaluation.facts import Reading
+from stepreward.evaluation.facts import Facts, Reading
 from stepreward.evaluation.labelled import LabelledItem
 from stepreward.evaluation.recorded import CONDITION as RECORDED
 from stepreward.evaluation.recorded import read_recorded, take_recorded
@@ -45,6 +45,7 @@ class Options:
     in_process: bool = False
     method: str | None = None
     k: int | None = None
+    policy: str | None = None
     items_per_request: int | None = None
     concurrency: int | None = None
     allow_contamination: bool = False
@@ -53,11 +54,25 @@ class Options:
         """`asked`: by a service, not a recorded file."""
         return Reading(self.threshold, not self.allow_contamination if asked else None, self.seed)
 
-    def condition(self, name: str, **request: Any) -> Condition:
-        wanted = {"method": self.method, "k": self.k, "seed": self.seed} | request
+    def condition(
+        self, name: str, *, retrieval: Mapping[str, object] | None = None, include: Sequence[str] = ()
+    ) -> Condition:
+        """Raises ConfigurationError for options of trajectories with a method that samples none."""
+        trajectories = {"k": self.k, "policy": self.policy}
+        given = {option: value for option, value in trajectories.items() if value is not None}
+        if given and self.method == "retsp":
+            raise ConfigurationError(f"--{next(iter(given))}: retsp samples no trajectories")
+        request = request_of(
+            method=self.method,
+            trajectories=given,
+            seed=self.seed,
+            exclude_duplicates=not self.allow_contamination,
+            retrieval=retrieval,
+            include=include,
+        )
         return Condition(
             name,
-            request_of(exclude_duplicates=not self.allow_contamination, **wanted),
+            request,
             self.items_per_request or _ITEMS_PER_REQUEST,
             self.concurrency or _CONCURRENCY,
         )
@@ -84,8 +99,11 @@ SERVICE_OPTIONS = (
     ),
 )
 METHOD_OPTIONS = (
-    click.option("--method", type=click.Choice(["retsp", "rprm"]), help="[default: the service's]"),
+    click.option("--method", type=click.Choice(["retsp", "rprm", "cascade"]), help="[default: the service's]"),
     click.option("--k", type=click.IntRange(1, 64), help="trajectories per step, for rprm  [default: the service's]"),
+    click.option(
+        "--policy", type=click.Choice(["fixed", "adaptive"]), help="whether it may be fewer than k  [default: fixed]"
+    ),
 )
 RUN_OPTIONS = (
     click.option(
@@ -119,21 +137,36 @@ def with_options(*options: Callable[[F], F]) -> Callable[[F], F]:
 def recorded_options(key: str) -> Callable[[F], F]:
     return with_options(
         click.option("--recorded", type=click.Path(path_type=Path), help="evaluate scores in this file; ask nobody"),
-        click.option("--recorded-key", default=key, show_default=True, help="the key of a row's scores in that file"),
+        click.option("--recorded-key", help=f"the key of a row's scores in that file  [default: {key}]"),
     )
 
 
-def answers_of(name: str, items: Sequence[LabelledItem], options: Options, recorded: Path | None, key: str) -> Answers:
+@dataclass(frozen=True)
+class Recorded:
+    """Scores in a file, each row's under this key."""
+
+    path: Path
+    key: str
+
+
+def recorded_of(path: Path | None, key: str | None, default_key: str) -> Recorded | None:
+    """Raises ConfigurationError for a key without a file."""
+    if path is None and key is not None:
+        raise ConfigurationError("--recorded-key: of no file; name it with --recorded")
+    return None if path is None else Recorded(path, key or default_key)
+
+
+def answers_of(name: str, items: Sequence[LabelledItem], options: Options, recorded: Recorded | None) -> Answers:
     """From the service, or from the recorded file and then without asking anyone."""
     if recorded is None:
         condition = options.condition(ASKED)
         return asked(name, items, [condition], options)[ASKED]
-    for option in ("url", "in_process", "method", "k", "items_per_request", "concurrency", "allow_contamination"):
+    for option in _SERVICE_ONLY:
         if getattr(options, option):
             raise ConfigurationError(f"--{option.replace('_', '-')}: --recorded asks no service")
-    scores = read_recorded(recorded, key)
-    digest = hashlib.sha256(recorded.read_bytes()).hexdigest()
-    wanted = identity(name, items, [], recorded={"key": key, "sha256": digest})
+    scores = read_recorded(recorded.path, recorded.key)
+    digest = hashlib.sha256(recorded.path.read_bytes()).hexdigest()
+    wanted = identity(name, items, [], recorded={"key": recorded.key, "sha256": digest})
     with AnswerLog.open(options.output, wanted) as log, _progress() as progress:
         task = progress.add_task("reading", total=len(items), completed=len(log.of(RECORDED)))
         take_recorded(scores, items, log, lambda: progress.advance(task))
@@ -166,6 +199,18 @@ async def _ask_all(
                 await ask(scorer, items, condition, log, lambda: progress.advance(task))
 
 
+_SERVICE_ONLY = (
+    "url",
+    "in_process",
+    "allow_contamination",
+    "method",
+    "k",
+    "policy",
+    "items_per_request",
+    "concurrency",
+)
+
+
 def _progress() -> Progress:
     columns = (
         TextColumn("{task.description}"),
@@ -177,8 +222,8 @@ def _progress() -> Progress:
     return Progress(*columns, console=Console(stderr=True))
 
 
-def finish(options: Options, report: Report, unscored: int) -> None:
-    """Write, show, and exit."""
+def finish(options: Options, report: Report, runs: Sequence[Facts]) -> None:
+    """Write, show, and exit: with 3 when nothing was scored, or, if strict, not everything."""
     write_report(options.output, report)
     console = Console()
     for warning in report.warnings:
@@ -187,7 +232,8 @@ def finish(options: Options, report: Report, unscored: int) -> None:
         if table.rows:
             console.print(_shown(table))
     console.print(f"{options.output / 'report.html'}", markup=False)
-    sys.exit(3 if options.strict and unscored else 0)
+    scored, items = sum(run.scored for run in runs), sum(run.items for run in runs)
+    sys.exit(3 if not scored or (options.strict and scored < items) else 0)
 
 
 def _shown(table: Table) -> Shown:

@@ -29,7 +29,10 @@ class Line(BaseModel):
 
 
 class StepLine(Line):
-    """`index` is 0-based; `trajectories` holds their p(correct), None where one could not be read, if asked for."""
+    """`index` is 0-based; `method` is which of cascade's two said so.
+
+    `trajectories` holds their p(correct), if asked for, None where one could not be read.
+    """
 
     index: int
     label: bool | None
@@ -37,6 +40,7 @@ class StepLine(Line):
     stderr: float | None
     k_used: int
     k_valid: int
+    method: str | None = None
     trajectories: list[float | None] | None = None
 
 
@@ -53,6 +57,7 @@ class ItemLine(Line):
     retryable: bool = False
     dropped_duplicates: int = 0
     degraded: list[str] = []
+    cached: bool = False
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
     generated_tokens: int | None = None

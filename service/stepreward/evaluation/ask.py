@@ -38,8 +38,8 @@ class Condition:
 
 def request_of(
     *,
-    method: str | None,
-    k: int | None,
+    method: str | None = None,
+    trajectories: Mapping[str, object] | None = None,
     seed: int,
     exclude_duplicates: bool,
     retrieval: Mapping[str, object] | None = None,
@@ -54,8 +54,8 @@ def request_of(
     }
     if method is not None:
         body["method"] = method
-    if k is not None:
-        body["trajectories"] = {"k": k}
+    if trajectories:
+        body["trajectories"] = trajectories
     return ScoreRequest.model_validate(body)
 
 
@@ -137,6 +137,7 @@ def _said(result: ItemResult, served: Served | None) -> dict[str, object]:
         "steps": len(result.steps),
         "dropped_duplicates": result.dropped_duplicates,
         "degraded": list(result.degraded),
+        "cached": result.cached,
     }
     if result.failure:
         said |= {
@@ -166,5 +167,6 @@ def _step(item: LabelledItem, condition: str, index: int, step: StepResult) -> S
         stderr=step.stderr,
         k_used=step.k_used,
         k_valid=step.k_valid,
+        method=step.method,
         trajectories=[one.p_correct for one in step.trajectories] if step.trajectories is not None else None,
     )

@@ -1,21 +1,24 @@
 """`eval drift`: does a score depend on what was scored beside it. Each item alone, and in a shuffled batch.
 
-One request is under way at a time, so that only the batch differs. A run that was interrupted goes on with what is
-left of its last batch.
+One request is under way at a time, so that only the batch differs. What the service knew from the first time says
+nothing and is left out: it is to be started without its cache. A run that was interrupted goes on with what is left
+of its last batch.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from stepreward.evaluation import plots
 from stepreward.evaluation.answers import Answers
+from stepreward.evaluation.ask import Condition
 from stepreward.evaluation.facts import Facts, Reading, facts_of
 from stepreward.evaluation.labelled import LabelledItem
 from stepreward.evaluation.report import Figure, Report, Table, facts_table, judges_table, percent, plain, warnings_of
 
 NOTICEABLE = 1e-3
+_WITHOUT_CACHE = "known items say nothing of drift and were left out: start the service with STEPREWARD_CACHE_MIB=0"
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,13 @@ def condition_name(method: str, together: bool) -> str:
     return f"{method}, {'in a batch' if together else 'alone'}"
 
 
+def conditions(method: str, asked: Condition, batch_items: int) -> list[Condition]:
+    """The two ways of asking; the seed of the shuffling is that of the request."""
+    one_by_one = replace(asked, concurrency=1, items_per_request=1, name=condition_name(method, together=False))
+    batched = replace(one_by_one, items_per_request=batch_items, name=condition_name(method, together=True))
+    return [one_by_one, replace(batched, shuffle_seed=asked.request.seed)]
+
+
 def summarise(
     items: Sequence[LabelledItem],
     answers: Mapping[str, Answers],
@@ -69,10 +79,13 @@ def report(summary: DriftSummary, items: Sequence[LabelledItem], answers: Mappin
         method: [abs(there - here) for here, there in _pairs(items, *_of(answers, method))]
         for method in summary.methods
     }
+    warnings = warnings_of(list(runs.values()), summary.reading.exclude_duplicates)
+    if any(one.cached_items for one in runs.values()):
+        warnings += (_WITHOUT_CACHE,)
     return Report(
         title=f"Drift: alone, and in batches of {summary.batch_items}",
         summary=summary,
-        warnings=warnings_of(list(runs.values()), summary.reading.exclude_duplicates),
+        warnings=warnings,
         tables=(
             Table(
                 "Change of a step's score",
@@ -113,7 +126,7 @@ def _pairs(items: Sequence[LabelledItem], alone: Answers, batch: Answers) -> lis
     return [
         (here, there)
         for item in items
-        if item.id in alone and item.id in batch and alone[item.id].ok and batch[item.id].ok
+        if all(item.id in way and way[item.id].ok and not way[item.id].line.cached for way in (alone, batch))
         for here, there in zip(alone[item.id].scores, batch[item.id].scores, strict=True)
         if here is not None and there is not None
     ]

@@ -27,13 +27,16 @@ class Reading:
 class Facts:
     """Of one condition. Tokens and seconds are sums over the items, None where nobody counted.
 
-    `failed` and `degraded` count items by reason. `dropped_duplicates` counts questions of the corpus that were left
+    `failed` and `degraded` count items by reason; `first_failure` is what was said of the first. `cached_items` were
+    known to the service: nothing was spent on them. `dropped_duplicates` counts questions of the corpus that were left
     out of the references, `items_with_duplicates` the items they were left out for.
     """
 
     items: int
     scored: int
     failed: dict[str, int]
+    first_failure: str | None
+    cached_items: int
     degraded: dict[str, int]
     dropped_duplicates: int
     items_with_duplicates: int
@@ -52,6 +55,8 @@ def facts_of(items: Sequence[LabelledItem], answers: Answers) -> Facts:
         items=len(items),
         scored=sum(line.status == "ok" for line in lines),
         failed=dict(Counter(line.failure or "failed" for line in lines if line.status == "failed")),
+        first_failure=_known([line.message for line in lines]),
+        cached_items=sum(line.cached for line in lines),
         degraded=dict(Counter(reason for line in lines for reason in line.degraded)),
         dropped_duplicates=sum(line.dropped_duplicates for line in lines),
         items_with_duplicates=sum(line.dropped_duplicates > 0 for line in lines),

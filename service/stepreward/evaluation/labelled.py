@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
-from stepreward.corpus.readers.plain import PublishedRow
 from stepreward.corpus.readers.prmbench import PRMBenchRow
 from stepreward.corpus.readers.processbench import ProcessBenchRow
 from stepreward.corpus.readers.rows import Row, decode_cells, file_rows
@@ -114,13 +113,9 @@ def _item(path: Path, row: Row | BadRow, published: type[_ProcessBenchRow | _PRM
     if isinstance(row, BadRow):
         raise ConfigurationError(f"{path}:{row.line}: {row.reason}")
     try:
-        cells = decode_cells(row.value, _json_columns(published), row.text_cells)
+        cells = decode_cells(row.value, published.JSON_COLUMNS, row.text_cells)
         return published.model_validate(cells).item(path.name.split(".")[0])
     except ValidationError as error:
         raise ConfigurationError(f"{path}:{row.line}: {reason_of(error)}") from error
     except ValueError as error:
         raise ConfigurationError(f"{path}:{row.line}: {error}") from error
-
-
-def _json_columns(published: type[PublishedRow]) -> frozenset[str]:
-    return published.JSON_COLUMNS

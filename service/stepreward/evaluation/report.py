@@ -89,7 +89,17 @@ def plain(number: float | None, digits: int = 3) -> str:
 
 def facts_table(facts: dict[str, Facts]) -> Table:
     """A row for each condition."""
-    columns = ("", "scored", "failed", "duplicates dropped", "tokens read", "cached", "written", "seconds")
+    columns = (
+        "",
+        "scored",
+        "failed",
+        "from cache",
+        "duplicates dropped",
+        "tokens read",
+        "cached",
+        "written",
+        "seconds",
+    )
     return Table("The run", columns, tuple(_facts_row(name, one) for name, one in facts.items()))
 
 
@@ -108,6 +118,7 @@ def _facts_row(name: str, facts: Facts) -> tuple[str, ...]:
         name,
         f"{facts.scored} of {facts.items}",
         reasons or "0",
+        plain(facts.cached_items),
         f"{facts.dropped_duplicates} of {facts.items_with_duplicates} items",
         plain(facts.prompt_tokens),
         plain(facts.cached_tokens),
@@ -125,7 +136,12 @@ def warnings_of(facts: Sequence[Facts], exclude_duplicates: bool | None) -> tupl
             "answers away"
         )
     if failed := sum(count for one in facts for count in one.failed.values()):
-        found.append(f"{failed} items have no score; they are in none of the figures")
+        said = next(one.first_failure for one in facts if one.failed)
+        found.append(
+            f"{failed} items have no score and are in none of the figures{f', the first: {said}' if said else ''}"
+        )
+    if known := sum(one.cached_items for one in facts):
+        found.append(f"{known} items were known to the service: they cost no tokens and next to no time")
     if degraded := sum(count for one in facts for count in one.degraded.values()):
         found.append(f"{degraded} items were scored without some or all of their references")
     return tuple(found)
