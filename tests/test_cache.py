@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import gc
 import tracemalloc
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -367,8 +368,47 @@ def test_an_error_after_everyone_left_is_not_reported_as_lost() -> None:
         caller.cancel()
         await settled()
         assert caller.cancelled()
+        del caller
+        gc.collect()  # which is when a task tells of an error that nobody took
 
     on_bench(use)
+
+
+@dataclass
+class HeldRedis:
+    """A shared cache that has nothing, and says so to the caller whose turn the test says it is."""
+
+    turns: list[asyncio.Event] = field(default_factory=list)
+
+    async def get(self, keys: Sequence[str]) -> list[None]:
+        turn = asyncio.Event()
+        self.turns.append(turn)
+        await turn.wait()
+        return [None for _ in keys]
+
+    def put(self, values: object) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+
+def test_what_was_begun_or_finished_while_redis_was_asked_is_not_computed_again() -> None:
+    shared = HeldRedis()
+
+    async def use(bench: Bench):
+        first, second, third = [await bench.ask("a") for _ in range(3)]
+        shared.turns[2].set()
+        await settled()
+        shared.turns[1].set()
+        await settled()
+        bench.calls[0].succeed()
+        await settled()
+        shared.turns[0].set()
+        assert origins([*await third, *await second, *await first]) == ["computed", "joined", "cached"]
+        assert len(bench.calls) == 1
+
+    on_bench(use, redis=shared)
 
 
 def test_closing_ends_what_is_still_computed() -> None:
