@@ -1,7 +1,8 @@
 """`stepreward eval`: evaluations of a running service on labelled solutions."""
 
+import dataclasses
+import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from stepreward.commands.evaluation_run import (
 from stepreward.errors import ConfigurationError
 from stepreward.evaluation import ablation, drift, prmbench, processbench, scale_k
 from stepreward.evaluation.labelled import read_prmbench, read_processbench, stratified, without_blank_steps
+from stepreward.evaluation.replay import fit_prior, read_votes, replay
+from stepreward.policies import PRIOR_NO, PRIOR_YES, Adaptive, Fixed
 
 
 @click.group("eval")
@@ -120,9 +123,37 @@ def _drift(files: Sequence[Path], methods: Sequence[str], k: int | None, batch_i
         raise ConfigurationError("--k: retsp samples no trajectories")
     conditions = []
     for method in chosen:
-        of_method = replace(options, method=method, k=k if method == "rprm" else None)
+        of_method = dataclasses.replace(options, method=method, k=k if method == "rprm" else None)
         conditions += drift.conditions(method, of_method.condition(method), batch_items)
     answers = asked("drift", items, conditions, options, batch_items=batch_items)
     summary = drift.summarise(items, answers, chosen, batch_items, options.reading())
     runs = [run for one in summary.methods.values() for run in (one.alone, one.batch)]
     finish(options, drift.report(summary, items, answers), runs)
+
+
+@command.command("replay")
+@click.option(
+    "--votes", "file", type=click.Path(path_type=Path), required=True, help="PRMBench rows with the votes of a judge"
+)
+@click.option("--policy", type=click.Choice(["fixed", "adaptive"]), default="adaptive", show_default=True)
+@click.option("--k", type=click.IntRange(1, 64), default=10, show_default=True, help="trajectories that were recorded")
+@click.option("--min-k", type=click.IntRange(1, 64), default=1, show_default=True, help="the fewest of adaptive")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="of the votes' orders")
+@click.option("--orders", type=click.IntRange(1), default=20, show_default=True, help="random orders to average over")
+@click.option("--fit", is_flag=True, help="fit adaptive's Beta prior to these votes first, and say it on stderr")
+def _replay(file: Path, policy: str, k: int, *, min_k: int, seed: int, orders: int, fit: bool) -> None:
+    """Replay recorded votes under a K policy, and print one line of JSON.
+
+    What the policy takes and what it loses are means over the orders; prmscore_adaptive is the policy's own PRMScore.
+    """
+    if min_k > k:
+        raise ConfigurationError(f"--min-k: {min_k} are more than --k, which is {k}")
+    try:
+        votes = read_votes(file, k)
+    except OSError as error:
+        raise ConfigurationError(f"--votes: {file}: {error.strerror or error}") from error
+    prior = fit_prior(votes) if fit else (PRIOR_YES, PRIOR_NO)
+    if fit:
+        click.echo(f"prior: {prior[0]:.3f} {prior[1]:.3f}", err=True)
+    chosen = Fixed(k) if policy == "fixed" else Adaptive(min_k, k, prior_yes=prior[0], prior_no=prior[1])
+    click.echo(json.dumps(dataclasses.asdict(replay(votes, chosen, policy, seed, orders))))
