@@ -1,7 +1,9 @@
 """A judge's probabilities set right: p' = sigmoid(a·logit(p) + b), and the band in which it is not to be trusted.
 
-Guo et al. 2017 (temperature: a = 1 / T, b = 0) and Platt 1999. The file is made by `stepreward calibrate`, for one
-model and one prompt; here it is read, checked and applied.
+Guo et al. 2017 (temperature: a = 1 / T, b = 0) and Platt 1999, with one deviation: p is drawn in from [0, 1] to
+[1e-6, 1 - 1e-6] first. A score that was rounded to 1 is as much too sure as its neighbours, and has no logit.
+
+The file is made by `stepreward calibrate`, for one model and one prompt; here it is read, checked and applied.
 """
 
 import math
@@ -21,6 +23,8 @@ BIASES = (-50.0, 50.0)
 Probability = Annotated[float, Field(ge=0, le=1)]
 CalibrationMethod = Literal["temperature", "platt"]
 
+SMALLEST_P = 1e-6
+
 # exp of more overflows.
 _LARGEST_EXPONENT = 700.0
 
@@ -34,10 +38,9 @@ class Scale(_Part):
     b: float = Field(0.0, ge=BIASES[0], le=BIASES[1], description="bias, on the logit")
 
     def apply(self, p: float) -> float:
-        """[0, 1] onto [0, 1], increasing; 0 and 1 stay, and 0.5 does without a bias."""
-        if p in (0.0, 1.0):
-            return p
-        logit = self.a * (math.log(p) - math.log1p(-p)) + self.b
+        """[0, 1] into [0, 1], increasing; 0.5 stays without a bias."""
+        inner = SMALLEST_P + (1 - 2 * SMALLEST_P) * p
+        logit = self.a * (math.log(inner) - math.log1p(-inner)) + self.b
         return math.exp(logit) if logit < -_LARGEST_EXPONENT else 1 / (1 + math.exp(-logit))
 
 

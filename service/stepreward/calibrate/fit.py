@@ -1,9 +1,7 @@
 """The scale that makes labelled steps most likely, the band outside of which its decisions hold, and what both gain.
 
-Deviations from plain temperature scaling:
-1. Scores are clipped to [1e-6, 1 - 1e-6] for the fit: one wrong step at 1 would decide it alone.
-2. The band's sides are found apart, each with at least 1 / (1 - confidence) steps outside: fewer, all judged right,
-   would prove nothing.
+The band's sides are found apart, each with at least 1 / (1 - confidence) steps outside: fewer, all judged right, would
+prove nothing.
 """
 
 import math
@@ -15,9 +13,9 @@ import numpy as np
 from scipy.optimize import minimize
 from sklearn.model_selection import StratifiedGroupKFold
 
-from stepreward.calibrate.measure import Floats, Indices, Labels, clipped, figures
+from stepreward.calibrate.measure import Floats, Indices, Labels, figures
 from stepreward.calibrate.steps import FOLDS, LabelledStep, groups_of, sha256_of, usable
-from stepreward.calibration import BIASES, SLOPES, Band, Calibration, Scale
+from stepreward.calibration import BIASES, SLOPES, SMALLEST_P, Band, Calibration, Scale
 from stepreward.errors import ConfigurationError
 
 
@@ -58,7 +56,7 @@ def fit(steps: Sequence[LabelledStep], *, bias: bool, confidence: float) -> Fitt
 
 def fit_scale(p: Floats, labels: Labels, *, bias: bool) -> Scale:
     """The most likely one within the allowed range. Convex, so any start will do."""
-    q = clipped(p)
+    q = SMALLEST_P + (1 - 2 * SMALLEST_P) * p
     logits = np.log(q) - np.log1p(-q)
     signs = np.where(labels, 1.0, -1.0)
 

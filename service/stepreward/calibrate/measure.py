@@ -5,20 +5,14 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from stepreward.calibration import Figure, Figures
+from stepreward.calibration import SMALLEST_P, Figure, Figures
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.intp]
 
 BINS = 15
-# A wrong step at p = 1 would make the likelihood infinite, and outweigh all others.
-SMALLEST_P = 1e-6
 _RESAMPLES = 200
-
-
-def clipped(p: Floats) -> Floats:
-    return np.clip(p, SMALLEST_P, 1 - SMALLEST_P)
 
 
 def bins_of_equal_mass(p: Floats) -> Indices:
@@ -46,8 +40,8 @@ def ece(p: Floats, labels: Labels, bins: Indices) -> float:
 
 
 def nll(p: Floats, labels: Labels) -> float:
-    """Mean negative log-likelihood, in nats."""
-    q = clipped(p)
+    """Mean negative log-likelihood, in nats; one wrong step at p = 1 would make it infinite, so p is clipped."""
+    q = np.clip(p, SMALLEST_P, 1 - SMALLEST_P)
     return float(-np.mean(np.where(labels, np.log(q), np.log1p(-q))))
 
 
