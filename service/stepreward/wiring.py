@@ -19,6 +19,7 @@ from stepreward.prompts.rprm import RPRM
 from stepreward.prompts.template import StepTemplate
 from stepreward.prompts.tokens import PromptTokenizer
 from stepreward.retrieval.encoder import Encoder, embedded_encoder_path
+from stepreward.retrieval.pca import Reduction
 from stepreward.retrieval.search import Retriever, SearchOptions
 from stepreward.retrieval.store import Store
 from stepreward.schema import Item, Method, ScoreRequest
@@ -109,6 +110,10 @@ def load_encoder(settings: Settings, metrics: Metrics | None = None) -> Encoder:
         cache_entries=settings.encoder_cache_entries,
         metrics=metrics,
     )
+
+
+def reduction(settings: Settings) -> Reduction:
+    return Reduction(settings.pca_dimensions if settings.pca_variance is None else None, settings.pca_variance)
 
 
 def encoder_path(settings: Settings) -> str:

@@ -1,9 +1,9 @@
 """The vector store: snapshots of a corpus in Qdrant, a server or the embedded engine alike.
 
 A snapshot is three things under one id: the collection `stepreward_questions_<id>`, the collection
-`stepreward_steps_<id>`, and a point of the collection `stepreward_snapshots` whose payload says how they were made
-(encoder, PCA, counts). The alias `stepreward_active` points at the questions of the snapshot that answers; moving it
-is atomic. A search names its snapshot, so no answer mixes two.
+`stepreward_steps_<id>`, and a point of the collection `stepreward_snapshots` whose payload is its manifest. The alias
+`stepreward_active` points at the questions of the snapshot that answers; moving it is atomic. A search names its
+snapshot, so no answer mixes two.
 """
 
 import asyncio
@@ -13,18 +13,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from json import JSONDecodeError
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 import httpx
 import stamina
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException
 
-from stepreward.errors import InternalError, RetrievalUnavailable
+from stepreward.errors import ConfigurationError, InternalError, RetrievalUnavailable
 from stepreward.retrieval.encoder import Vectors
-from stepreward.retrieval.pca import PCA, StoredPCA
+from stepreward.retrieval.manifest import Manifest, Registered
+from stepreward.retrieval.pca import PCA
 
 _REGISTRY = "stepreward_snapshots"
 _QUESTIONS = "stepreward_questions_"
@@ -32,22 +33,10 @@ _STEPS = "stepreward_steps_"
 _ACTIVE = "stepreward_active"
 _UPSERT_POINTS = 512
 _PAGE_POINTS = 1000
+_PAGE_MANIFESTS = 16  # a manifest has the size of its PCA, some 200 kB
 
 T = TypeVar("T")
 Kind = Literal["questions", "steps"]
-
-
-class Manifest(BaseModel):
-    """How a snapshot was made. `corpus_sha256` covers the rows in order."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: str
-    corpus_sha256: str
-    encoder: str
-    pca: StoredPCA
-    questions: int
-    steps: int
 
 
 @dataclass(frozen=True)
@@ -100,11 +89,15 @@ class Store:
 
     async def active(self) -> Snapshot:
         """The snapshot that answers now. Raises RetrievalUnavailable also when there is none."""
+        identity = await self.active_id()
+        if identity is None:
+            raise RetrievalUnavailable("no corpus is active in the vector store; ingest one")
+        return await self._load(identity)
+
+    async def active_id(self) -> str | None:
         aliases = (await self._read(self._client.get_aliases)).aliases
         target = next((alias.collection_name for alias in aliases if alias.alias_name == _ACTIVE), None)
-        if target is None:
-            raise RetrievalUnavailable("no corpus is active in the vector store; ingest one")
-        return await self._load(target.removeprefix(_QUESTIONS))
+        return None if target is None else target.removeprefix(_QUESTIONS)
 
     async def nearest_questions(self, snapshot: Snapshot, vectors: Vectors, limit: int) -> list[list[Hit]]:
         """For each row of `vectors`, at most `limit` questions, nearest first."""
@@ -131,7 +124,7 @@ class Store:
     async def points_from(self, snapshot: Snapshot, kind: Kind, start_id: str, limit: int) -> list[Point]:
         """`limit` points with their vectors in the order of ids, from `start_id` (a UUID) on, after the last one from
         the first on; all where there are no more."""
-        collection = (_QUESTIONS if kind == "questions" else _STEPS) + snapshot.id
+        collection = _collection(snapshot.id, kind)
         found, _ = await self._read(
             lambda: self._client.scroll(collection, limit=limit, offset=start_id, with_vectors=True)
         )
@@ -143,7 +136,7 @@ class Store:
 
     async def scan(self, snapshot_id: str, kind: Kind, with_vectors: bool) -> AsyncIterator[list[Point]]:
         """All points in the order of ids, a page at a time; a point's vector is empty without `with_vectors`."""
-        collection = (_QUESTIONS if kind == "questions" else _STEPS) + snapshot_id
+        collection = _collection(snapshot_id, kind)
         offset: models.ExtendedPointId | None = None
         while True:
             page, offset = await self._read(
@@ -156,25 +149,69 @@ class Store:
             if offset is None:
                 return
 
-    async def has(self, snapshot_id: str) -> bool:
-        """Whether a complete snapshot of this id is stored."""
-        async with _translated():
-            if not await self._client.collection_exists(_REGISTRY):
-                return False
-            return bool(await self._client.retrieve(_REGISTRY, [_point_id(snapshot_id)], with_payload=False))
+    async def points(self, snapshot_id: str, kind: Kind, ids: Sequence[str], with_payload: bool) -> list[Point]:
+        """Those of the points that are stored, without their vectors."""
+        found: list[Point] = []
+        for start in range(0, len(ids), _PAGE_POINTS):
+            page = ids[start : start + _PAGE_POINTS]
+            records = await self._read(
+                partial(self._client.retrieve, _collection(snapshot_id, kind), page, with_payload=with_payload)
+            )
+            found += [Point(str(record.id), [], record.payload or {}) for record in records]
+        return found
 
-    async def begin(self, snapshot_id: str, dimensions: int) -> None:
-        """Make the snapshot's collections anew; what an interrupted ingest left under this id is dropped."""
+    async def count(self, snapshot_id: str, kind: Kind, source: str | None = None) -> int:
+        """All points, or those of one source."""
+        of_source = None
+        if source is not None:
+            of_source = models.Filter(must=[models.FieldCondition(key="source", match=models.MatchValue(value=source))])
+        collection = _collection(snapshot_id, kind)
+        return (await self._read(lambda: self._client.count(collection, count_filter=of_source, exact=True))).count
+
+    async def registered(self) -> list[Registered]:
+        """All snapshots, complete or not."""
+        if not await self._read(lambda: self._client.collection_exists(_REGISTRY)):
+            return []
+        found: list[Registered] = []
+        offset: models.ExtendedPointId | None = None
+        while True:
+            page, offset = await self._read(
+                partial(self._client.scroll, _REGISTRY, limit=_PAGE_MANIFESTS, offset=offset)
+            )
+            found += [_registered(record.payload or {}) for record in page]
+            if offset is None:
+                return found
+
+    async def manifest(self, snapshot_id: str) -> Manifest | None:
+        """None where there is none, or one of another version."""
+        if not await self._read(lambda: self._client.collection_exists(_REGISTRY)):
+            return None
+        records = await self._read(lambda: self._client.retrieve(_REGISTRY, [_point_id(snapshot_id)]))
+        return _registered(records[0].payload or {}).manifest if records else None
+
+    async def begin(self, manifest: Manifest) -> None:
+        """Make the snapshot's collections anew, and register it as not complete: from now on it can be resumed."""
+        steps, questions = _collection(manifest.id, "steps"), _collection(manifest.id, "questions")
         async with _translated():
             if not await self._client.collection_exists(_REGISTRY):
                 await self._client.create_collection(_REGISTRY, _vectors(1))
-            for name in (_QUESTIONS + snapshot_id, _STEPS + snapshot_id):
+            for name, field in ((questions, "source"), (steps, "question_id")):
                 if await self._client.collection_exists(name):
                     await self._client.delete_collection(name)
-                await self._client.create_collection(name, _vectors(dimensions))
-            await self._client.create_payload_index(
-                _STEPS + snapshot_id, "question_id", models.PayloadSchemaType.KEYWORD, wait=True
-            )
+                await self._client.create_collection(name, _vectors(manifest.pca.dimensions_out))
+                await self._client.create_payload_index(name, field, models.PayloadSchemaType.KEYWORD, wait=True)
+        await self._register(manifest)
+
+    async def begun(self, snapshot_id: str) -> Manifest | None:
+        """The manifest of a snapshot that was begun and can be resumed."""
+        manifest = await self.manifest(snapshot_id)
+        if manifest is None or manifest.complete:
+            return None
+        # What is being dropped may have lost one of them.
+        for kind in get_args(Kind):
+            if not await self._read(partial(self._client.collection_exists, _collection(snapshot_id, kind))):
+                return None
+        return manifest
 
     async def add_questions(self, snapshot_id: str, points: Sequence[Point]) -> None:
         await self._upsert(_QUESTIONS + snapshot_id, points)
@@ -183,12 +220,31 @@ class Store:
         await self._upsert(_STEPS + snapshot_id, points)
 
     async def finish(self, manifest: Manifest) -> None:
-        """Register a snapshot whose points are all stored."""
-        payload = manifest.model_dump(mode="json")
-        await self._upsert(_REGISTRY, [Point(_point_id(manifest.id), [1.0], payload)])
+        """Register a snapshot whose points are all stored. Raises ConfigurationError where another ingest of the same
+        snapshot began it anew meanwhile: the points would be of two projections."""
+        begun = await self.begun(manifest.id)
+        if begun is None or begun.pca.sha256 != manifest.pca.sha256:
+            raise ConfigurationError(f"snapshot {manifest.id} was changed while it was built: ingest it again")
+        await self._register(manifest)
+
+    async def drop(self, snapshot_id: str) -> None:
+        """Remove a snapshot that does not answer. Raises ConfigurationError for the one that does."""
+        if await self.active_id() == snapshot_id:
+            raise ConfigurationError(f"snapshot {snapshot_id} is active: activate another one before it is dropped")
+        manifest = await self.manifest(snapshot_id)
+        if manifest and manifest.complete:
+            # Interrupted from here on, it is a snapshot that is not complete: listed, and never activated.
+            await self._register(manifest.model_copy(update={"complete": False}))
+        async with _translated():
+            for kind in get_args(Kind):
+                await self._client.delete_collection(_collection(snapshot_id, kind))
+            await self._client.delete(_REGISTRY, [_point_id(snapshot_id)], wait=True)
 
     async def activate(self, snapshot_id: str) -> None:
-        """Let this snapshot answer from the next request on."""
+        """Let this snapshot answer from the next request on. Raises ConfigurationError for one that is not complete."""
+        manifest = await self.manifest(snapshot_id)
+        if manifest is None or not manifest.complete:
+            raise ConfigurationError(f"snapshot {snapshot_id} is not complete: ingest its corpus again, which goes on")
         async with _translated():
             aliases = (await self._client.get_aliases()).aliases
             actions: list[models.CreateAliasOperation | models.RenameAliasOperation | models.DeleteAliasOperation] = [
@@ -206,10 +262,18 @@ class Store:
                 raise RetrievalUnavailable(f"the active corpus {snapshot_id} is not registered in the vector store")
             try:
                 manifest = Manifest.model_validate(records[0].payload)
+                pca = PCA.from_stored(manifest.pca)
             except ValidationError as error:
                 raise RetrievalUnavailable(f"the corpus {snapshot_id} was made by another version") from error
-            self._snapshots = {snapshot_id: Snapshot(manifest, PCA.from_stored(manifest.pca))}
+            except ValueError as error:
+                raise RetrievalUnavailable(f"the corpus {snapshot_id}: {error}") from error
+            if not manifest.complete:
+                raise RetrievalUnavailable(f"the active corpus {snapshot_id} is not complete")
+            self._snapshots = {snapshot_id: Snapshot(manifest, pca)}
         return self._snapshots[snapshot_id]
+
+    async def _register(self, manifest: Manifest) -> None:
+        await self._upsert(_REGISTRY, [Point(_point_id(manifest.id), [1.0], manifest.model_dump(mode="json"))])
 
     async def _query(self, collection: str, requests: Sequence[models.QueryRequest]) -> list[list[Hit]]:
         if not requests:
@@ -252,6 +316,18 @@ def _connection_failed(error: Exception) -> bool:
     """Not for an answer that is late: the time limit is spent on it already."""
     source = error.source if isinstance(error, ResponseHandlingException) else None
     return isinstance(source, httpx.NetworkError | httpx.RemoteProtocolError)
+
+
+def _registered(payload: Mapping[str, object]) -> Registered:
+    try:
+        manifest = Manifest.model_validate(payload)
+    except ValidationError:
+        return Registered(str(payload.get("id", "")), None)
+    return Registered(manifest.id, manifest)
+
+
+def _collection(snapshot_id: str, kind: Kind) -> str:
+    return (_QUESTIONS if kind == "questions" else _STEPS) + snapshot_id
 
 
 def _plain(vector: object) -> list[float]:
