@@ -618,7 +618,7 @@ def test_fewer_texts_than_components_name_the_setting() -> None:
             encoder.close()
             await store.close()
 
-    with pytest.raises(ConfigurationError, match=r"STEPREWARD_PCA_DIMENSIONS: 9 .* 8 of 40"):
+    with pytest.raises(ConfigurationError, match=r"STEPREWARD_PCA_DIMENSIONS: 9 .* 7 of 40"):
         asyncio.run(run())
 
 

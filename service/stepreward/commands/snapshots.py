@@ -157,9 +157,13 @@ def _entry(snapshot: Registered, active: str | None) -> dict[str, object]:
 
 
 def _table(snapshots: Sequence[Registered], active: str | None) -> Table:
-    table = Table(box=box.SIMPLE)
-    for name in ("snapshot", "state", "questions", "steps", "dimensions", "variance", "encoder", "made (UTC)"):
-        table.add_column(name, justify="right" if name in {"questions", "steps", "dimensions", "variance"} else "left")
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    table.add_column("snapshot", no_wrap=True, min_width=12)
+    table.add_column("state")
+    for name in ("questions", "steps", "dimensions", "variance"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("encoder", overflow="fold")
+    table.add_column("made (UTC)")
     for snapshot in snapshots:
         table.add_row(snapshot.id, _state(snapshot, active), *_columns(snapshot.manifest))
     return table
