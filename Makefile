@@ -25,10 +25,10 @@ DEV_STAMP := $(STAMP)-dev
 INPUTS := pyproject.toml uv.lock scripts/setup.sh
 CACHES := .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 
-.PHONY: help setup serve test lint format clean
+.PHONY: help setup serve test chaos-ingest lint format clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP) ## install the service and its worker into .venv
 
@@ -37,6 +37,9 @@ serve: $(STAMP) ## start the vector engine, the worker and the gateway on this m
 
 test: $(DEV_STAMP) ## run all tests, the live ones too
 	@exec $(BIN)/pytest $(PYTEST_ARGS)
+
+chaos-ingest: $(DEV_STAMP) ## kill an ingest 50 times; docs/bench/ingest_chaos.json
+	@exec $(BIN)/python -m loadtests.chaos_ingest
 
 lint: $(DEV_STAMP) ## check style, types, and who imports whom
 	$(BIN)/ruff check

@@ -28,7 +28,7 @@ from stepreward.retrieval.layout import Layout
 from stepreward.retrieval.qdrant import Address, connect
 from stepreward.retrieval.search import Retriever, SearchOptions
 from stepreward.retrieval.store import Store, StoreOptions
-from test_retrieval import NEW, bag_encoder, build, corpus_of
+from test_retrieval import NEW, bag_encoder, build, corpus_of, some_manifest
 
 NO_ALIASES = b'{"result": {"aliases": []}, "status": "ok", "time": 0.0}'
 
@@ -415,7 +415,7 @@ def test_what_the_engine_cannot_lay_out_is_refused_by_the_names_of_the_settings(
     async def run() -> None:
         store = Store(connect(embedded_qdrant, 30), 30, StoreOptions(f"t{uuid.uuid4().hex[:9]}", Layout(shards=3)))
         with pytest.raises(ConfigurationError, match=r"STEPREWARD_QDRANT_\*: .* 400: .*shard_number"):
-            await store.begin("abc", 8)
+            await store.begin(some_manifest())
         await store.close()
 
     asyncio.run(run())

@@ -15,9 +15,9 @@ import pytest
 from click.testing import CliRunner
 
 from stepreward.commands.corpus import command
-from stepreward.corpus.build import read_corpus
 from stepreward.corpus.readers import FORMATS, Format, HubDataset, LabelledSolution, read_solutions
 from stepreward.corpus.readers.hub import hub_rows
+from stepreward.corpus.survey import read_corpus, solutions_of
 from stepreward.errors import ConfigurationError
 from stepreward.files import BadRow, UnpackedFrames
 
@@ -328,7 +328,7 @@ def test_a_zst_of_several_frames_gives_the_rows_of_the_json_lines(tmp_path, name
         list(read_solutions(packed))
     packed.write_bytes(b"no zst")
     with pytest.raises(ConfigurationError, match=r"rows.*\.zst"):
-        read_corpus(packed)
+        list(read_corpus([packed]))
 
 
 @needs("pyarrow")
@@ -358,7 +358,7 @@ def test_a_bad_row_of_parquet_is_named_by_its_number_and_a_damaged_file_by_its_n
     assert bad == BadRow(2, "Value error, 1 labels for 2 steps")
     path.write_bytes(b"PAR1 no Parquet")
     with pytest.raises(ConfigurationError, match=r"rows\.parquet"):
-        read_corpus(path)
+        list(read_corpus([path]))
 
 
 @pytest.mark.parametrize(("module", "name"), [("zstandard", "rows.jsonl.zst"), ("pyarrow", "rows.parquet")])
@@ -367,7 +367,7 @@ def test_a_container_without_its_library_says_what_to_install(tmp_path, module, 
         pytest.skip(f"{module} is installed")
     (tmp_path / name).write_bytes(b"")
     with pytest.raises(ConfigurationError, match=rf"{module}: pip install stepreward\[corpus\]"):
-        read_corpus(tmp_path / name)
+        list(read_corpus([tmp_path / name]))
 
 
 def test_csv_names_bad_rows_by_the_line_on_which_they_begin(tmp_path) -> None:
@@ -472,7 +472,7 @@ def test_a_hub_that_stops_midway_is_a_configuration_error() -> None:
 @without("datasets")
 def test_the_hub_without_its_library_says_what_to_install() -> None:
     with pytest.raises(ConfigurationError, match=r"datasets: pip install stepreward\[corpus\]"):
-        read_corpus(HubDataset("a/b"))
+        list(read_corpus([HubDataset("a/b")]))
 
 
 @pytest.mark.parametrize(
@@ -494,12 +494,12 @@ def test_a_malformed_name_on_the_hub_is_refused(text) -> None:
 
 def test_ingest_reads_the_format_that_it_is_told(tmp_path) -> None:
     path = write_lines(tmp_path / "rows.jsonl", [PROCESSBENCH])
-    refused = CliRunner().invoke(command, ["ingest", str(path)])
+    refused = CliRunner().invoke(command, ["ingest", str(path), "--data-dir", str(tmp_path)])
     assert isinstance(refused.exception, ConfigurationError)
     assert "no usable row" in str(refused.exception)
     unknown = CliRunner().invoke(command, ["ingest", str(path), "--format", "gsm8k"])
     assert unknown.exit_code == 2
-    assert len(read_corpus(path, "processbench").solutions) == 1
+    assert len(list(solutions_of(read_corpus([path], "processbench")))) == 1
 
 
 @without("datasets")

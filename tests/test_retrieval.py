@@ -14,7 +14,8 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,17 +26,22 @@ from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.http.exceptions import ApiException
 
 from qdrant_process import GIVEN, cleaned
-from stepreward.corpus.build import Corpus, build_snapshot, content_sha256, read_corpus, snapshot_id
+from stepreward.corpus.ingest import Ingest
+from stepreward.corpus.points import content_sha256, stored_texts
 from stepreward.corpus.readers import read_solutions
+from stepreward.corpus.rejected import Rejected
+from stepreward.corpus.survey import Survey, read_corpus, solutions_of, survey
+from stepreward.corpus.vectors import TextEncoder
 from stepreward.errors import ConfigurationError, DimensionMismatch, RetrievalUnavailable
 from stepreward.files import BadRow
 from stepreward.metrics import Metrics
 from stepreward.retrieval.duplicates import normalised
 from stepreward.retrieval.encoder import Encoder, Vectors, encoder_name
-from stepreward.retrieval.pca import PCA, StoredPCA
+from stepreward.retrieval.manifest import SCHEMA_VERSION, Manifest
+from stepreward.retrieval.pca import PCA, Reduction, StoredPCA
 from stepreward.retrieval.qdrant import Address, connect
 from stepreward.retrieval.search import Retriever, SearchOptions
-from stepreward.retrieval.store import Manifest, Point, Snapshot, Store, StoreOptions
+from stepreward.retrieval.store import Point, Snapshot, Store, StoreOptions
 from stepreward.schema import LabelledSolution, References, Solution
 
 NO_PAYLOAD_INDEX = "ignore:Payload indexes have no effect in the local Qdrant:UserWarning"
@@ -100,14 +106,24 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
     return path
 
 
-def corpus_of(rows: Sequence[Mapping[str, Any]] = ROWS) -> Corpus:
-    solutions = [LabelledSolution(r["question"], tuple(r["steps"]), tuple(r["labels"]), r["source"]) for r in rows]
-    digest = hashlib.sha256("".join(content_sha256(solution) for solution in solutions).encode())
-    return Corpus(solutions, digest.hexdigest(), [])
+def corpus_of(rows: Sequence[Mapping[str, Any]] = ROWS) -> list[LabelledSolution]:
+    return [LabelledSolution(r["question"], tuple(r["steps"]), tuple(r["labels"]), r["source"]) for r in rows]
 
 
-async def build(store: Store, corpus: Corpus, encoder: Encoder, dimensions: int = DIMENSIONS) -> Manifest:
-    return await build_snapshot(corpus, encoder, store, dimensions, lambda done, total: None)
+def surveyed(solutions: Sequence[LabelledSolution]) -> Survey:
+    return survey([solutions], _refuse)
+
+
+def _refuse(row: Rejected) -> None:
+    raise AssertionError(row)
+
+
+async def build(
+    store: Store, solutions: Sequence[LabelledSolution], encoder: Encoder, dimensions: int = DIMENSIONS
+) -> Manifest:
+    reduction = Reduction(dimensions)
+    ingest = Ingest(store, TextEncoder.of(encoder), surveyed(solutions), reduction, lambda stage, done, total: None)
+    return (await ingest.run(solutions)).manifest
 
 
 @dataclass(frozen=True)
@@ -202,7 +218,7 @@ def test_an_identical_question_is_found_first_with_similarity_one(number) -> Non
 
 def test_a_reference_question_carries_its_whole_labelled_solution() -> None:
     [found] = search([target(3)])
-    [solution] = corpus_of([ROWS[3]]).solutions
+    [solution] = corpus_of([ROWS[3]])
     assert found.questions[0].solution == solution
     assert found.questions[0].sha256 == content_sha256(solution)
 
@@ -240,7 +256,7 @@ def _by_hand(texts: Sequence[str]) -> Vectors:
     def encode(what: Sequence[str]) -> Vectors:
         return _unit(bag.encode(what, 1, True, False))
 
-    stored = encode(list(dict.fromkeys(text for r in ROWS for text in (r["question"], *r["steps"]))))
+    stored = encode(list(dict.fromkeys(text for solution in corpus_of() for text in stored_texts(solution))))
     mean = stored.mean(axis=0)
     components = np.linalg.svd(stored - mean, full_matrices=False)[2][:DIMENSIONS]
     return _unit((encode(texts) - mean) @ components.T)
@@ -553,35 +569,31 @@ def test_an_unlabelled_step_is_not_stored() -> None:
 
 def test_the_manifest_says_how_the_snapshot_was_made() -> None:
     manifest = with_library(lambda lib: lib.store.active()).manifest
-    assert (manifest.encoder, manifest.corpus_sha256) == ("bag-of-words", corpus_of().sha256)
+    assert (manifest.encoder, manifest.corpus_sha256) == ("bag-of-words", surveyed(corpus_of()).sha256)
     assert (manifest.pca.dimensions_in, manifest.pca.dimensions_out) == (40, DIMENSIONS)
-    assert manifest.id == snapshot_id(corpus_of(), "bag-of-words", DIMENSIONS)
+    assert manifest.id == snapshot_id(corpus_of(), "bag-of-words", Reduction(DIMENSIONS))
+    assert manifest.schema_version == SCHEMA_VERSION
+    assert manifest.sources == {"test/0": 9, "test/1": 9}
+    assert manifest.created_at.utcoffset() == timedelta(0)
+
+
+def snapshot_id(solutions: Sequence[LabelledSolution], encoder: str, reduction: Reduction) -> str:
+    return surveyed(solutions).snapshot_id(encoder, reduction)
 
 
 def test_a_snapshot_has_another_id_when_anything_it_depends_on_differs() -> None:
     corpus = corpus_of()
     ids = {
-        snapshot_id(corpus, "bag-of-words", 12),
-        snapshot_id(corpus, "bag-of-words", 13),
-        snapshot_id(corpus, "other", 12),
-        snapshot_id(corpus_of(ROWS[::-1]), "bag-of-words", 12),
-        snapshot_id(corpus_of(ROWS[:-1]), "bag-of-words", 12),
+        snapshot_id(corpus, "bag-of-words", Reduction(12)),
+        snapshot_id(corpus, "bag-of-words", Reduction(13)),
+        snapshot_id(corpus, "bag-of-words", Reduction(0)),
+        snapshot_id(corpus, "bag-of-words", Reduction(None, 0.9)),
+        snapshot_id(corpus, "bag-of-words", Reduction(None, 0.8)),
+        snapshot_id(corpus, "other", Reduction(12)),
+        snapshot_id(corpus_of(ROWS[::-1]), "bag-of-words", Reduction(12)),
+        snapshot_id(corpus_of(ROWS[:-1]), "bag-of-words", Reduction(12)),
     }
-    assert len(ids) == 5
-
-
-def test_progress_counts_every_distinct_text_once() -> None:
-    told: list[tuple[int, int]] = []
-
-    async def run():
-        encoder = bag_encoder()
-        twice = [*ROWS, row(0, source="another")]
-        async with empty_store() as (_, store, _):
-            await build_snapshot(corpus_of(twice), encoder, store, 4, lambda done, total: told.append((done, total)))
-        encoder.close()
-
-    asyncio.run(run())
-    assert told == [(72, 72)]
+    assert len(ids) == 8
 
 
 def test_no_active_corpus_is_retrieval_unavailable() -> None:
@@ -603,53 +615,6 @@ def test_a_built_corpus_answers_only_once_it_is_activated() -> None:
         assert (await lib.store.active()).id == lib.manifest.id
 
     with_library(use)
-
-
-class Interrupted(Exception):
-    pass
-
-
-class StopsBefore(Store):
-    """A store whose ingest is killed before one of its calls."""
-
-    def __init__(self, lib: Library, call: str) -> None:
-        super().__init__(lib.client, 30, StoreOptions(lib.prefix))
-        self._call = call
-
-    async def add_questions(self, snapshot_id: str, points: Sequence[Point]) -> None:
-        await self._unless("add_questions", super().add_questions(snapshot_id, points))
-
-    async def add_steps(self, snapshot_id: str, points: Sequence[Point]) -> None:
-        await self._unless("add_steps", super().add_steps(snapshot_id, points[: len(points) // 2]))
-
-    async def finish(self, manifest: Manifest) -> None:
-        await self._unless("finish", super().finish(manifest))
-
-    async def _unless(self, call: str, work: Any) -> None:
-        if call == self._call:
-            work.close()
-            raise Interrupted
-        await work
-
-
-@pytest.mark.parametrize("call", ["add_questions", "add_steps", "finish"])
-def test_an_interrupted_ingest_registers_nothing_and_is_begun_anew(call) -> None:
-    async def use(lib: Library):
-        corpus = corpus_of(ROWS[:9])
-        identity = snapshot_id(corpus, lib.encoder.name, DIMENSIONS)
-        with pytest.raises(Interrupted):
-            await build(StopsBefore(lib, call), corpus, lib.encoder)
-        assert not await lib.store.has(identity)
-        assert (await lib.store.active()).id == lib.manifest.id
-        left = models.PointStruct(id=7, vector=[1.0] * DIMENSIONS, payload={"left": "behind"})
-        for kind in ("questions", "steps"):
-            await lib.client.upsert(f"{lib.prefix}_{kind}_{identity}", [left])
-        manifest = await build(lib.store, corpus, lib.encoder)
-        assert await lib.store.has(identity)
-        done = replace(lib, manifest=manifest)
-        return len(await points_of(done, "questions")), len(await points_of(done, "steps"))
-
-    assert with_library(use) == (9, 9 * 3 - 3)
 
 
 def test_an_active_corpus_that_is_not_registered_is_retrieval_unavailable() -> None:
@@ -681,7 +646,7 @@ def test_fewer_texts_than_components_name_the_setting() -> None:
         finally:
             encoder.close()
 
-    with pytest.raises(ConfigurationError, match=r"STEPREWARD_PCA_DIMENSIONS: 9 .* 8 of 40"):
+    with pytest.raises(ConfigurationError, match=r"STEPREWARD_PCA_DIMENSIONS: 9 .* 7 of 40"):
         asyncio.run(run())
 
 
@@ -698,13 +663,24 @@ VECTORS = np.ones((1, DIMENSIONS), dtype=np.float32)
 POINT = Point("00000000-0000-0000-0000-000000000001", [1.0], {})
 
 
-def _manifest(identity: str = "abc") -> Manifest:
+def some_manifest(identity: str = "abc") -> Manifest:
     pca = PCA(np.zeros(40, dtype=np.float32), np.eye(DIMENSIONS, 40, dtype=np.float32), 1.0)
-    return Manifest(id=identity, corpus_sha256="0", encoder="bag", pca=pca.stored(), questions=1, steps=1)
+    return Manifest(
+        id=identity,
+        schema_version=SCHEMA_VERSION,
+        corpus_sha256="0",
+        encoder="bag",
+        pca=pca.stored(),
+        questions=1,
+        steps=1,
+        sources={"a": 1},
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        complete=True,
+    )
 
 
 def _snapshot() -> Snapshot:
-    return Snapshot(_manifest(), PCA.from_stored(_manifest().pca))
+    return Snapshot(some_manifest(), PCA.from_stored(some_manifest().pca))
 
 
 CALLS: dict[str, Callable[[Store], Awaitable[object]]] = {
@@ -712,12 +688,17 @@ CALLS: dict[str, Callable[[Store], Awaitable[object]]] = {
     "nearest_questions": lambda store: store.nearest_questions(_snapshot(), VECTORS, 1),
     "nearest_steps": lambda store: store.nearest_steps(_snapshot(), VECTORS, [["a"]], 1),
     "points_from": lambda store: store.points_from(_snapshot(), "steps", POINT.id, 1),
-    "has": lambda store: store.has("abc"),
-    "begin": lambda store: store.begin("abc", DIMENSIONS),
+    "points": lambda store: store.points("abc", "steps", [POINT.id], with_payload=True),
+    "count": lambda store: store.count("abc", "questions", "a"),
+    "registered": lambda store: store.registered(),
+    "manifest": lambda store: store.manifest("abc"),
+    "begun": lambda store: store.begun("abc"),
+    "begin": lambda store: store.begin(some_manifest()),
     "add_questions": lambda store: store.add_questions("abc", [POINT]),
     "add_steps": lambda store: store.add_steps("abc", [POINT]),
-    "finish": lambda store: store.finish(_manifest()),
+    "finish": lambda store: store.finish(some_manifest()),
     "activate": lambda store: store.activate("abc"),
+    "drop": lambda store: store.drop("abc"),
 }
 
 
@@ -834,23 +815,25 @@ def test_a_frozen_store_is_given_up_when_its_time_is_over_retries_and_all() -> N
 # reading
 
 
-def test_a_file_is_read_in_order_and_a_solution_that_stands_twice_once(tmp_path) -> None:
-    corpus = read_corpus(write_rows(tmp_path / "rows.jsonl", [*ROWS, ROWS[3]]))
-    assert corpus.solutions == corpus_of().solutions
-    assert corpus.sha256 == corpus_of().sha256
-    assert corpus.bad_rows == []
+def read(path: Path) -> tuple[list[LabelledSolution], list[Rejected]]:
+    rows = list(read_corpus([path]))
+    return list(solutions_of(rows)), [row for row in rows if isinstance(row, Rejected)]
 
 
-def test_a_gzipped_file_reads_as_the_plain_one(tmp_path) -> None:
+def test_rows_are_read_in_order(tmp_path) -> None:
+    assert read(write_rows(tmp_path / "rows.jsonl", [*ROWS, ROWS[3]])) == (corpus_of([*ROWS, ROWS[3]]), [])
+
+
+def test_a_gzipped_file_reads_like_a_plain_one(tmp_path) -> None:
     plain = write_rows(tmp_path / "rows.jsonl", ROWS)
     packed = tmp_path / "rows.jsonl.gz"
     packed.write_bytes(gzip.compress(plain.read_bytes()))
-    assert read_corpus(packed) == read_corpus(plain)
+    assert read(packed) == read(plain)
 
 
 def test_keys_that_say_more_about_a_row_are_passed_over(tmp_path) -> None:
     [solution] = read_solutions(write_rows(tmp_path / "rows.jsonl", [row(1, id="a", answer="4", error=None)]))
-    assert solution == corpus_of([ROWS[1]]).solutions[0]
+    assert solution == corpus_of([ROWS[1]])[0]
 
 
 BAD_LINES = {
@@ -873,10 +856,9 @@ BAD_LINES = {
 def test_a_bad_row_is_named_with_its_line_and_the_rows_around_it_are_kept(tmp_path, line, reason) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text("\n\n".join([json.dumps(ROWS[0]), line, json.dumps(ROWS[1])]), encoding="utf-8")
-    corpus = read_corpus(path)
-    assert corpus.solutions == corpus_of(ROWS[:2]).solutions
-    [bad] = corpus.bad_rows
-    assert bad.line == 3
+    solutions, [bad] = read(path)
+    assert solutions == corpus_of(ROWS[:2])
+    assert (bad.source, bad.line) == (str(path), 3)
     assert reason in bad.reason
 
 
@@ -890,8 +872,9 @@ def test_bad_utf8_is_a_bad_row(tmp_path) -> None:
 
 
 def test_a_file_without_a_usable_row_is_refused(tmp_path) -> None:
-    with pytest.raises(ConfigurationError, match="no usable row"):
-        read_corpus(write_rows(tmp_path / "rows.jsonl", [{"question": "q"}]))
+    rows = read_corpus([write_rows(tmp_path / "rows.jsonl", [{"question": "q"}])])
+    with pytest.raises(ConfigurationError, match="no usable row among 1"):
+        survey(rows, lambda row: None)
 
 
 def _not_gzip(path: Path) -> None:
@@ -913,7 +896,7 @@ def test_a_file_that_cannot_be_read_is_refused_by_name(tmp_path, make) -> None:
     path = tmp_path / "rows.jsonl.gz"
     make(path)
     with pytest.raises(ConfigurationError, match=r"rows\.jsonl\.gz"):
-        read_corpus(path)
+        read(path)
 
 
 # PCA
@@ -924,7 +907,7 @@ def _random_vectors(count: int, length: int) -> Vectors:
 
 
 def test_a_stored_pca_comes_back_bit_for_bit() -> None:
-    fitted = PCA.fit(_random_vectors(50, 20), 7)
+    fitted = PCA.fit(_random_vectors(50, 20), Reduction(7))
     back = PCA.from_stored(StoredPCA.model_validate_json(fitted.stored().model_dump_json()))
     assert back.mean.tobytes() == fitted.mean.tobytes()
     assert back.components.tobytes() == fitted.components.tobytes()
@@ -934,20 +917,20 @@ def test_a_stored_pca_comes_back_bit_for_bit() -> None:
 
 
 def test_projected_vectors_have_length_one() -> None:
-    projected = PCA.fit(_random_vectors(50, 20), 7).project(_random_vectors(9, 20))
+    projected = PCA.fit(_random_vectors(50, 20), Reduction(7)).project(_random_vectors(9, 20))
     assert projected.shape == (9, 7)
     assert projected.dtype == np.float32
     assert np.linalg.norm(projected, axis=1) == pytest.approx(np.ones(9), abs=1e-6)
 
 
 def test_a_text_at_the_mean_of_the_corpus_is_similar_to_nothing() -> None:
-    fitted = PCA.fit(_random_vectors(50, 20), 7)
+    fitted = PCA.fit(_random_vectors(50, 20), Reduction(7))
     assert not fitted.project(fitted.mean[None]).any()
 
 
 def test_all_components_keep_all_of_the_variance() -> None:
     vectors = _random_vectors(50, 6)
-    fitted = PCA.fit(vectors, 6)
+    fitted = PCA.fit(vectors, Reduction(6))
     assert fitted.explained_variance == pytest.approx(1)
     centred = _unit(vectors - vectors.mean(axis=0))
     assert fitted.project(vectors) @ fitted.project(vectors).T == pytest.approx(centred @ centred.T, abs=1e-4)
@@ -956,12 +939,12 @@ def test_all_components_keep_all_of_the_variance() -> None:
 @pytest.mark.parametrize(("count", "length"), [(6, 20), (20, 6)])
 def test_more_components_than_the_vectors_have_name_the_setting(count, length) -> None:
     with pytest.raises(ConfigurationError, match="STEPREWARD_PCA_DIMENSIONS: 7 "):
-        PCA.fit(_random_vectors(count, length), 7)
+        PCA.fit(_random_vectors(count, length), Reduction(7))
 
 
 def test_projecting_vectors_of_another_length_is_refused() -> None:
     with pytest.raises(DimensionMismatch, match=r"19 components.*20"):
-        PCA.fit(_random_vectors(50, 20), 7).project(_random_vectors(2, 19))
+        PCA.fit(_random_vectors(50, 20), Reduction(7)).project(_random_vectors(2, 19))
 
 
 # encoding

@@ -26,8 +26,9 @@ from scripted_worker import ScriptedWorker
 from stepreward.api import create_app
 from stepreward.errors import RetrievalUnavailable
 from stepreward.retrieval.breaker import BreakerRule, State
+from stepreward.retrieval.manifest import Manifest
 from stepreward.retrieval.qdrant import Address, connect, translated
-from stepreward.retrieval.store import Manifest, Store, StoreOptions
+from stepreward.retrieval.store import Store, StoreOptions
 from stepreward.schema import RetrievalPolicy
 from test_pipeline import item, service
 from test_retrieval import DIMENSIONS, NEW, ROWS, bag_encoder, build, corpus_of
@@ -203,7 +204,7 @@ async def of_the_wrong_dimension(at: Bench) -> AsyncIterator[None]:
     yield
     await client.close()
     encoder = bag_encoder()
-    await at.store.activate((await build(at.store, corpus_of(), encoder)).id)
+    await at.store.activate((await build(at.store, corpus_of(ROWS[::-1]), encoder)).id)
     encoder.close()
 
 

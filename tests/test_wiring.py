@@ -19,7 +19,7 @@ from stepreward.schema import RetrievalPolicy
 from stepreward.settings import Settings
 from stepreward.wiring import check_corpus, open_store, wait_for_parts
 from stepreward.worker.client import WorkerClient
-from test_retrieval import NO_PAYLOAD_INDEX, bag_encoder, build, corpus_of
+from test_retrieval import DIMENSIONS, NO_PAYLOAD_INDEX, bag_encoder, build, corpus_of, some_manifest
 
 pytestmark = pytest.mark.filterwarnings(NO_PAYLOAD_INDEX)
 
@@ -121,14 +121,14 @@ def test_collections_are_named_and_laid_out_as_the_settings_say(qdrant: Address)
         store = open_store(settings)
         try:
             async with cleaned(qdrant, prefix) as client:
-                await store.begin("abc", 8)
+                await store.begin(some_manifest())
                 return (await client.get_collection(f"{prefix}_questions_abc")).config
         finally:
             await store.close()
 
     made = asyncio.run(run())
     assert isinstance(made.params.vectors, models.VectorParams)
-    assert (made.params.vectors.size, made.params.vectors.on_disk) == (8, False)
+    assert (made.params.vectors.size, made.params.vectors.on_disk) == (DIMENSIONS, False)
     assert (made.hnsw_config.m, made.hnsw_config.ef_construct) == (20, 60)
     assert made.quantization_config is None
 

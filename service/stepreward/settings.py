@@ -131,7 +131,12 @@ class Settings(BaseSettings):
         description="recent vectors that are kept, 1.8 kB each for the embedded encoder (120 MB when full); "
         "0 keeps none",
     )
-    pca_dimensions: int = Field(128, ge=1, description="length of the stored vectors, in components of the PCA")
+    pca_dimensions: int = Field(
+        128, ge=0, description="length of the stored vectors, in components of the PCA; 0: as the encoder gives them"
+    )
+    pca_variance: float | None = Field(
+        None, gt=0, le=1, description="share of the variance that the PCA keeps, instead of a number of components"
+    )
 
     # retrieval
     retrieval_questions: int = Field(1, ge=0, le=16, description="reference questions in a prompt, if not asked")
@@ -270,6 +275,12 @@ class Settings(BaseSettings):
         for name in ("qdrant_shards", "qdrant_replicas"):
             if getattr(self, name) not in (None, 1):
                 raise ValueError(f"{name}: the embedded engine keeps one; give the qdrant_url of a cluster")
+        return self
+
+    @model_validator(mode="after")
+    def _one_size_of_the_pca(self) -> Self:
+        if self.pca_variance is not None and "pca_dimensions" in self.model_fields_set:
+            raise ValueError("give pca_dimensions or pca_variance, not both")
         return self
 
     @property

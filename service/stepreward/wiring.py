@@ -30,6 +30,7 @@ from stepreward.retrieval.breaker import BreakerRule, State
 from stepreward.retrieval.cross_encoder import CrossEncoderScorer
 from stepreward.retrieval.encoder import Encoder, embedded_encoder_path
 from stepreward.retrieval.layout import Layout
+from stepreward.retrieval.pca import Reduction
 from stepreward.retrieval.qdrant import Address, connect
 from stepreward.retrieval.rerank import Lexical, Scorer
 from stepreward.retrieval.search import Retriever, SearchOptions
@@ -211,6 +212,10 @@ def weights_name(card: ServedModel, model: str) -> str:
     files = sorted(Path(model).glob("*.safetensors")) if Path(model).is_dir() else []
     stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return repr((card.id, card.root, card.max_model_len, stats))
+
+
+def reduction(settings: Settings) -> Reduction:
+    return Reduction(settings.pca_dimensions if settings.pca_variance is None else None, settings.pca_variance)
 
 
 def encoder_path(settings: Settings) -> str:

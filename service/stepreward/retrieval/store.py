@@ -1,46 +1,20 @@
-"""The vector store: snapshots of a corpus in Qdrant, a server or the embedded engine alike.
+"""The vector store as it is searched. A search names its snapshot, so no answer mixes two."""
 
-A snapshot is three things under one id: the collection `stepreward_questions_<id>`, the collection
-`stepreward_steps_<id>`, and a point of the collection `stepreward_snapshots` whose payload says how they were made
-(encoder, PCA, counts). The alias `stepreward_active` points at the questions of the snapshot that answers; moving it
-is atomic. A search names its snapshot, so no answer mixes two. "stepreward" is the prefix, a setting.
-"""
-
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Literal, TypeVar
+from typing import get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
 from qdrant_client import AsyncQdrantClient, models
 
 from stepreward.errors import ConfigurationError, DimensionMismatch, RetrievalUnavailable
-from stepreward.retrieval.breaker import BreakerRule
 from stepreward.retrieval.encoder import Vectors
-from stepreward.retrieval.layout import Layout
-from stepreward.retrieval.pca import PCA, StoredPCA
-from stepreward.retrieval.qdrant import Qdrant, Read, translated
+from stepreward.retrieval.manifest import Manifest
+from stepreward.retrieval.pca import PCA
+from stepreward.retrieval.snapshots import DEFAULT_OPTIONS, Kind, Point, Snapshots, StoreOptions, point_of
 from stepreward.single_flight import SingleFlight
 
-_UPSERT_POINTS = 512
-_PAGE_POINTS = 1000
-
-T = TypeVar("T")
-Kind = Literal["questions", "steps"]
-
-
-class Manifest(BaseModel):
-    """How a snapshot was made. `corpus_sha256` covers the rows in order."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: str
-    corpus_sha256: str
-    encoder: str
-    pca: StoredPCA
-    questions: int
-    steps: int
+__all__ = ["Hit", "Kind", "Point", "Snapshot", "Store", "StoreOptions"]
 
 
 @dataclass(frozen=True)
@@ -56,15 +30,6 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Point:
-    """A row of a collection: `id` is a UUID; the vector is the snapshot's, reduced and of length 1."""
-
-    id: str
-    vector: list[float]
-    payload: Mapping[str, object]
-
-
-@dataclass(frozen=True)
 class Hit:
     """A found row; `similarity` is the cosine in the reduced space."""
 
@@ -73,38 +38,22 @@ class Hit:
     payload: Mapping[str, object]
 
 
-@dataclass(frozen=True)
-class StoreOptions:
-    """The names of all collections and of the alias begin with `prefix`."""
-
-    prefix: str = "stepreward"
-    layout: Layout = field(default_factory=Layout)
-    breaker: BreakerRule = field(default_factory=BreakerRule)
-
-
-class Store:
+class Store(Snapshots):
     """Raises RetrievalUnavailable whenever Qdrant does not answer or answers with an error."""
 
     def __init__(
         self,
         client: AsyncQdrantClient,
         timeout_s: float = 5,
-        options: StoreOptions = StoreOptions(),
+        options: StoreOptions = DEFAULT_OPTIONS,
     ) -> None:
-        """`timeout_s` bounds each read with its retries."""
-        self._client = client
-        self._qdrant = Qdrant(client, timeout_s, options.breaker)
-        self._layout = options.layout
-        self._registry = f"{options.prefix}_snapshots"
-        self._questions = f"{options.prefix}_questions_"
-        self._steps = f"{options.prefix}_steps_"
-        self._alias = f"{options.prefix}_active"
-        self._snapshots: dict[str, Snapshot] = {}
+        super().__init__(client, timeout_s, options)
+        self._loaded: dict[str, Snapshot] = {}
         self._looking: SingleFlight[Snapshot] = SingleFlight()
 
     async def close(self) -> None:
         await self._looking.close()
-        await self._qdrant.close()
+        await super().close()
 
     async def active(self) -> Snapshot:
         """The snapshot that answers now. Raises RetrievalUnavailable also when there is none.
@@ -117,7 +66,7 @@ class Store:
     async def check(self, snapshot: Snapshot) -> None:
         """Raises DimensionMismatch where a collection's vectors are not as long as the snapshot says."""
         wanted = snapshot.manifest.pca.dimensions_out
-        for name in (self._questions + snapshot.id, self._steps + snapshot.id):
+        for name in [self._name(snapshot.id, kind) for kind in get_args(Kind)]:
             found = (await self._read(partial(self._client.get_collection, name))).config.params.vectors
             if not isinstance(found, models.VectorParams) or found.size != wanted:
                 size = found.size if isinstance(found, models.VectorParams) else "no"
@@ -127,8 +76,9 @@ class Store:
                 )
 
     async def snapshot(self, snapshot_id: str) -> Snapshot:
-        """The stored one of this id, active or not. Raises ConfigurationError where there is none."""
-        if not await self.has(snapshot_id):
+        """The complete one of this id, active or not. Raises ConfigurationError where there is none."""
+        manifest = await self.manifest(snapshot_id)
+        if manifest is None or not manifest.complete:
             raise ConfigurationError(f"snapshot {snapshot_id}: is not in the vector store")
         return await self._load(snapshot_id)
 
@@ -139,7 +89,7 @@ class Store:
             models.QueryRequest(query=vector.tolist(), limit=limit, params=params, with_payload=True)
             for vector in vectors
         ]
-        return await self._query(self._questions + snapshot.id, requests)
+        return await self._query(self._name(snapshot.id, "questions"), requests)
 
     async def nearest_steps(
         self, snapshot: Snapshot, vectors: Vectors, within: Sequence[Sequence[str]], limit: int
@@ -158,12 +108,12 @@ class Store:
             )
             for vector, question_ids in zip(vectors, within, strict=True)
         ]
-        return await self._query(self._steps + snapshot.id, requests)
+        return await self._query(self._name(snapshot.id, "steps"), requests)
 
     async def points_from(self, snapshot: Snapshot, kind: Kind, start_id: str, limit: int) -> list[Point]:
         """`limit` points with their vectors in the order of ids, from `start_id` (a UUID) on, after the last one from
         the first on; all where there are no more."""
-        collection = (self._questions if kind == "questions" else self._steps) + snapshot.id
+        collection = self._name(snapshot.id, kind)
         found, _ = await self._read(
             lambda: self._client.scroll(collection, limit=limit, offset=start_id, with_vectors=True)
         )
@@ -171,112 +121,31 @@ class Store:
             first, _ = await self._read(lambda: self._client.scroll(collection, limit=limit, with_vectors=True))
             known = {record.id for record in found}
             found += [record for record in first if record.id not in known][: limit - len(found)]
-        return [Point(str(record.id), _plain(record.vector), record.payload or {}) for record in found]
-
-    async def scan(self, snapshot_id: str, kind: Kind, with_vectors: bool) -> AsyncIterator[list[Point]]:
-        """All points in the order of ids, a page at a time; a point's vector is empty without `with_vectors`."""
-        collection = (self._questions if kind == "questions" else self._steps) + snapshot_id
-        offset: models.ExtendedPointId | None = None
-        while True:
-            page, offset = await self._read(
-                partial(self._client.scroll, collection, limit=_PAGE_POINTS, offset=offset, with_vectors=with_vectors)
-            )
-            yield [
-                Point(str(record.id), _plain(record.vector) if with_vectors else [], record.payload or {})
-                for record in page
-            ]
-            if offset is None:
-                return
-
-    async def has(self, snapshot_id: str) -> bool:
-        """Whether a complete snapshot of this id is stored."""
-        if not await self._read(partial(self._client.collection_exists, self._registry)):
-            return False
-        found = partial(self._client.retrieve, self._registry, [_point_id(snapshot_id)], with_payload=False)
-        return bool(await self._read(found))
-
-    async def begin(self, snapshot_id: str, dimensions: int) -> None:
-        """Make the snapshot's collections anew; what an interrupted ingest left under this id is dropped.
-
-        Raises ConfigurationError where Qdrant refuses what the settings say of collections.
-        """
-        async with translated():
-            if not await self._client.collection_exists(self._registry):
-                await self._layout.create(self._client, self._registry, 1, graph=False)
-            for name, graph in ((self._questions + snapshot_id, True), (self._steps + snapshot_id, False)):
-                if await self._client.collection_exists(name):
-                    await self._client.delete_collection(name)
-                await self._layout.create(self._client, name, dimensions, graph=graph)
-            await self._client.create_payload_index(
-                self._steps + snapshot_id, "question_id", models.PayloadSchemaType.KEYWORD, wait=True
-            )
-
-    async def add_questions(self, snapshot_id: str, points: Sequence[Point]) -> None:
-        await self._upsert(self._questions + snapshot_id, points)
-
-    async def add_steps(self, snapshot_id: str, points: Sequence[Point]) -> None:
-        await self._upsert(self._steps + snapshot_id, points)
-
-    async def finish(self, manifest: Manifest) -> None:
-        """Register a snapshot whose points are all stored."""
-        payload = manifest.model_dump(mode="json")
-        await self._upsert(self._registry, [Point(_point_id(manifest.id), [1.0], payload)])
-
-    async def activate(self, snapshot_id: str) -> None:
-        """Let this snapshot answer from the next request on."""
-        async with translated():
-            aliases = (await self._client.get_aliases()).aliases
-            actions: list[models.CreateAliasOperation | models.RenameAliasOperation | models.DeleteAliasOperation] = [
-                models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=self._alias))
-                for alias in aliases
-                if alias.alias_name == self._alias
-            ]
-            target = models.CreateAlias(collection_name=self._questions + snapshot_id, alias_name=self._alias)
-            await self._client.update_collection_aliases([*actions, models.CreateAliasOperation(create_alias=target)])
+        return [point_of(record, with_vector=True) for record in found]
 
     async def _find_active(self, _alias: Sequence[str]) -> list[Snapshot]:
-        aliases = (await self._read(self._client.get_aliases)).aliases
-        target = next((alias.collection_name for alias in aliases if alias.alias_name == self._alias), None)
-        if target is None:
+        identity = await self.active_id()
+        if identity is None:
             raise RetrievalUnavailable("no corpus is active in the vector store; ingest one")
-        return [await self._load(target.removeprefix(self._questions))]
+        return [await self._load(identity)]
 
     async def _load(self, snapshot_id: str) -> Snapshot:
-        if snapshot_id not in self._snapshots:
-            records = await self._read(lambda: self._client.retrieve(self._registry, [_point_id(snapshot_id)]))
-            if not records:
-                raise RetrievalUnavailable(f"the active corpus {snapshot_id} is not registered in the vector store")
+        if snapshot_id not in self._loaded:
+            manifest = await self.manifest(snapshot_id)
+            if manifest is None:
+                raise RetrievalUnavailable(
+                    f"the corpus {snapshot_id} is not registered in the vector store, or was made by another version"
+                )
+            if not manifest.complete:
+                raise RetrievalUnavailable(f"the active corpus {snapshot_id} is not complete")
             try:
-                manifest = Manifest.model_validate(records[0].payload)
-            except ValidationError as error:
-                raise RetrievalUnavailable(f"the corpus {snapshot_id} was made by another version") from error
-            self._snapshots = {snapshot_id: Snapshot(manifest, PCA.from_stored(manifest.pca))}
-        return self._snapshots[snapshot_id]
+                self._loaded = {snapshot_id: Snapshot(manifest, PCA.from_stored(manifest.pca))}
+            except ValueError as error:
+                raise RetrievalUnavailable(f"the corpus {snapshot_id}: {error}") from error
+        return self._loaded[snapshot_id]
 
     async def _query(self, collection: str, requests: Sequence[models.QueryRequest]) -> list[list[Hit]]:
         if not requests:
             return []
         answers = await self._read(partial(self._client.query_batch_points, collection, requests), "search")
         return [[Hit(str(point.id), point.score, point.payload or {}) for point in answer.points] for answer in answers]
-
-    async def _read(self, request: Callable[[], Awaitable[T]], kind: Read = "lookup") -> T:
-        return await self._qdrant.read(kind, request)
-
-    async def _upsert(self, collection: str, points: Sequence[Point]) -> None:
-        for start in range(0, len(points), _UPSERT_POINTS):
-            structs = [
-                models.PointStruct(id=point.id, vector=point.vector, payload=dict(point.payload))
-                for point in points[start : start + _UPSERT_POINTS]
-            ]
-            async with translated():
-                await self._client.upsert(collection, structs, wait=True)
-
-
-def _plain(vector: object) -> list[float]:
-    if not isinstance(vector, list):
-        raise RetrievalUnavailable("the vector store gave a point without its vector")
-    return vector
-
-
-def _point_id(snapshot_id: str) -> str:
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"stepreward:snapshot:{snapshot_id}"))

@@ -3,7 +3,7 @@
     Path | HubDataset → rows.py, hub.py (rows as they stand) → plain.py, prm800k.py, … (solutions)
 
 A row is used whole or not at all: what is wrong with it comes out in its place as a BadRow. Nothing is held but the
-row at hand and, for Parquet, a batch of it. Solutions that stand twice come out twice; `build` tells them apart.
+row at hand and, for Parquet, a batch of it. Solutions that stand twice come out twice.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,16 @@ from stepreward.corpus.readers.rows import Row, decode_cells, file_rows
 from stepreward.files import BadRow, reason_of
 from stepreward.schema import LabelledSolution
 
-__all__ = ["FORMATS", "BadRow", "Format", "HubDataset", "LabelledSolution", "read_solutions", "solutions_of"]
+__all__ = [
+    "FORMATS",
+    "BadRow",
+    "Format",
+    "HubDataset",
+    "LabelledSolution",
+    "read_rows",
+    "read_solutions",
+    "solutions_of",
+]
 
 Format = Literal["plain", "prm800k", "math-shepherd", "prmbench", "processbench"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -37,7 +46,7 @@ _ROWS: dict[Format, type[_PublishedRow]] = {
 }
 
 
-def read_solutions(source: Path | HubDataset, form: Format = "plain") -> Iterator[LabelledSolution | BadRow]:
+def read_rows(source: Path | HubDataset, form: Format = "plain") -> Iterator[list[LabelledSolution] | BadRow]:
     """Every row in order, as its solutions or as what is wrong with it; blank lines are passed over.
 
     Raises OSError for a file that cannot be read, also midway; ConfigurationError for a missing library and a hub
@@ -45,11 +54,16 @@ def read_solutions(source: Path | HubDataset, form: Format = "plain") -> Iterato
     """
     rows = hub_rows(source) if isinstance(source, HubDataset) else file_rows(source)
     for row in rows:
-        solutions = row if isinstance(row, BadRow) else solutions_of(row, form)
-        if isinstance(solutions, BadRow):
-            yield solutions
+        yield row if isinstance(row, BadRow) else solutions_of(row, form)
+
+
+def read_solutions(source: Path | HubDataset, form: Format = "plain") -> Iterator[LabelledSolution | BadRow]:
+    """The same, one solution after the other."""
+    for row in read_rows(source, form):
+        if isinstance(row, BadRow):
+            yield row
         else:
-            yield from solutions
+            yield from row
 
 
 def solutions_of(row: Row, form: Format) -> list[LabelledSolution] | BadRow:
