@@ -343,7 +343,7 @@ def test_the_options_are_sent_and_near_duplicates_are_kept_out(evaluate: Command
     # The items are the corpus: each finds itself, and whatever is as near.
     assert found["run"]["items_with_duplicates"] == 18
     assert found["run"]["dropped_duplicates"] >= 18
-    assert f"{found['run']['dropped_duplicates']} of 18 items" in ran.out
+    assert f"{found['run']['dropped_duplicates']} for 18 items" in ran.out
     assert found["reading"]["exclude_duplicates"] is True
     ran = evaluate("processbench", file, "--url", url, "-o", "open", "--allow-contamination")
     assert "CONTAMINATION ALLOWED" in ran.out
