@@ -343,7 +343,7 @@ def test_the_options_are_sent_and_near_duplicates_are_kept_out(evaluate: Command
     # The items are the corpus: each finds itself, and whatever is as near.
     assert found["run"]["items_with_duplicates"] == 18
     assert found["run"]["dropped_duplicates"] >= 18
-    assert f"{found['run']['dropped_duplicates']} of 18 items" in ran.out
+    assert f"{found['run']['dropped_duplicates']} for 18 items" in ran.out
     assert found["reading"]["exclude_duplicates"] is True
     ran = evaluate("processbench", file, "--url", url, "-o", "open", "--allow-contamination")
     assert "CONTAMINATION ALLOWED" in ran.out
@@ -805,9 +805,9 @@ def test_conditions_are_compared_over_the_same_items(evaluate: Command, url, fil
     ran = evaluate("ablate", file, "--url", url, "-o", "run", "--method", "retsp", "--limit", 12)
     assert ran.code == 0, ran.err
     found, steps = summary(tmp_path / "run"), read(tmp_path / "run" / "steps.jsonl")
-    asked = {"none", "question_only", "step_only", "retrieved", "random", "top-2", "top-3"}
-    assert set(found["conditions"]) - {"oracle"} == asked
-    assert set(found["conditions"]) | set(found["left_out"]) == asked | {"oracle"}
+    asked = {"none", "question_only", "step_only", "retrieved", "random", "oracle", "top-2", "top-3"}
+    assert set(found["conditions"]) == asked
+    assert {one["run"]["scored"] for one in found["conditions"].values()} == {12}
     assert found["conditions"]["retrieved"]["against_baseline"] is None
 
     def hits(condition: str) -> tuple[list[bool], list[bool]]:
@@ -819,7 +819,7 @@ def test_conditions_are_compared_over_the_same_items(evaluate: Command, url, fil
             single += [(step["score"] >= 0.5) == step["label"] for step in of_item if step["label"] is not None]
         return items, single
 
-    for name in ("none", "random", "top-3"):
+    for name in ("none", "random", "oracle", "top-3"):
         compared = found["conditions"][name]["against_baseline"]
         assert compared["items"] == 12
         for this, baseline, test in zip(
@@ -840,10 +840,9 @@ def test_items_that_one_condition_could_not_score_are_in_no_pair(tmp_path) -> No
     items = [unlabelled("a", number, number % 2 == 0) for number in range(10)]
     stand_in = StandIn(lambda _, request: 0.9 if request.retrieval.mode == "none" else 0.1)
     options = Options(output=tmp_path, limit=None, seed=0, threshold=0.5, strict=False)
-    conditions, left_out = ablation.conditions(options.condition)
-    answers = ask_stand_in(stand_in, items, conditions, tmp_path)
+    answers = ask_stand_in(stand_in, items, ablation.conditions(options.condition), tmp_path)
     short = answers | {"none": {name: one for name, one in answers["none"].items() if name != "a-0"}}
-    found = ablation.summarise(items, short, left_out, options.reading())
+    found = ablation.summarise(items, short, options.reading())
     compared = found.conditions["none"].against_baseline
     assert compared
     # One with an error is missing: `none` finds the five right ones, the baseline the other four.
@@ -851,20 +850,16 @@ def test_items_that_one_condition_could_not_score_are_in_no_pair(tmp_path) -> No
     assert found.conditions["random"].average_f1 == found.conditions["retrieved"].average_f1 == 0
 
 
-def test_the_oracle_is_sent_what_is_known_or_said_to_be_left_out(tmp_path) -> None:
+def test_only_the_oracle_is_sent_what_is_known(tmp_path) -> None:
     options = Options(output=tmp_path, limit=None, seed=3, threshold=0.5, strict=False)
-    conditions, left_out = ablation.conditions(options.condition)
-    known = "labels" in Item.model_fields
-    assert [one.name for one in conditions if one.with_labels] == (["oracle"] if known else [])
-    assert set(left_out) == (set() if known else {"oracle"})
-    stand_in = StandIn(lambda *_: 0.5)
+    conditions, stand_in = ablation.conditions(options.condition), StandIn(lambda *_: 0.5)
     items = [LabelledItem("a", "a", "writer", "?", ("x", "y", "z"), (True, False, None))]
     ask_stand_in(stand_in, items, conditions, tmp_path)
     for condition, request in zip(conditions, stand_in.requests, strict=True):
         assert (request.retrieval.exclude_duplicates, request.seed) == (True, 3)
         assert request.retrieval.mode is not None
         sent = request.items[0].model_dump(exclude_unset=True)
-        assert sent.get("labels") == ([True, False, None] if condition.with_labels else None)
+        assert sent.get("labels") == ([True, False, None] if condition.name == "oracle" else None)
 
 
 # trajectories

@@ -78,9 +78,8 @@ def _ablate(files: Sequence[Path], **given: Any) -> None:
     """Compare ways of choosing references, and their number, on the ProcessBench FILES."""
     options = Options(**given)
     items = stratified(read_processbench(files), options.limit, options.seed)
-    conditions, left_out = ablation.conditions(options.condition)
-    answers = asked("ablate", items, conditions, options)
-    summary = ablation.summarise(items, answers, left_out, options.reading())
+    answers = asked("ablate", items, ablation.conditions(options.condition), options)
+    summary = ablation.summarise(items, answers, options.reading())
     finish(options, ablation.report(summary), [one.run for one in summary.conditions.values()])
 
 

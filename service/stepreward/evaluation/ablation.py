@@ -2,14 +2,12 @@
 
 Every condition is compared with `retrieved`, one question and one step, over the items that both could score: McNemar's
 exact test on the items (is the first error found) and on the steps, and a bootstrap of the difference of the F1.
-`oracle` sends what is known of each item's steps; where this version or the service has no such mode, it says so.
+`oracle` sends what is known of each item's steps, and gets the nearest references that agree with it.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
-
-from pydantic import ValidationError
 
 from stepreward.evaluation import plots
 from stepreward.evaluation.answers import Answers
@@ -26,7 +24,6 @@ from stepreward.evaluation.labelled import LabelledItem
 from stepreward.evaluation.processbench import by_subset, labelled_steps, located
 from stepreward.evaluation.report import Figure, Report, Table, facts_table, judges_table, percent, plain, warnings_of
 from stepreward.evaluation.step_quality import step_quality
-from stepreward.schema import Item
 
 BASELINE = "retrieved"
 _MODES: dict[str, dict[str, object]] = {
@@ -35,7 +32,7 @@ _MODES: dict[str, dict[str, object]] = {
     "step_only": {"mode": "step_only", "steps": 1},
     "retrieved": {"mode": "retrieved", "questions": 1, "steps": 1},
     "random": {"mode": "random", "questions": 1, "steps": 1},
-    "oracle": {"mode": "oracle"},
+    "oracle": {"mode": "oracle", "questions": 1, "steps": 1},
     "top-2": {"mode": "retrieved", "questions": 2, "steps": 1},
     "top-3": {"mode": "retrieved", "questions": 3, "steps": 1},
 }
@@ -68,13 +65,12 @@ class ConditionResult:
 
 @dataclass(frozen=True)
 class AblationSummary:
-    """`f1_by_questions` has the average F1 with 0, 1, 2 and 3 reference questions; `left_out` says why."""
+    """`f1_by_questions` has the average F1 with 0, 1, 2 and 3 reference questions."""
 
     reading: Reading
     baseline: str
     conditions: dict[str, ConditionResult]
     f1_by_questions: dict[str, float | None]
-    left_out: dict[str, str]
 
 
 class MakeCondition(Protocol):
@@ -83,22 +79,14 @@ class MakeCondition(Protocol):
     def __call__(self, name: str, *, retrieval: Mapping[str, object]) -> Condition: ...
 
 
-def conditions(make: MakeCondition) -> tuple[list[Condition], dict[str, str]]:
-    """What this version can ask for, and why not the others."""
-    asked, left_out = [], {}
-    for name, retrieval in _MODES.items():
-        try:
-            if name == "oracle":
-                Item.model_validate({"question": "?", "steps": ["?"], "labels": [True]})
-            asked.append(replace(make(name, retrieval=retrieval), with_labels=name == "oracle"))
-        except ValidationError:
-            left_out[name] = "this version has no such mode"
-    return asked, left_out
+def conditions(make: MakeCondition) -> list[Condition]:
+    """All of them; only `oracle` is sent the labels."""
+    return [
+        replace(make(name, retrieval=retrieval), with_labels=name == "oracle") for name, retrieval in _MODES.items()
+    ]
 
 
-def summarise(
-    items: Sequence[LabelledItem], answers: Mapping[str, Answers], left_out: dict[str, str], reading: Reading
-) -> AblationSummary:
+def summarise(items: Sequence[LabelledItem], answers: Mapping[str, Answers], reading: Reading) -> AblationSummary:
     results = {name: _result(items, of_name, answers[BASELINE], reading) for name, of_name in answers.items()}
     results[BASELINE] = _result(items, answers[BASELINE], None, reading)
     return AblationSummary(
@@ -106,7 +94,6 @@ def summarise(
         baseline=BASELINE,
         conditions=results,
         f1_by_questions={str(count): results[name].average_f1 for count, name in enumerate(_BY_QUESTIONS)},
-        left_out=left_out,
     )
 
 
@@ -117,10 +104,7 @@ def report(summary: AblationSummary) -> Report:
     return Report(
         title="References: which, and how many",
         summary=summary,
-        warnings=(
-            *warnings_of(list(runs.values()), summary.reading.exclude_duplicates),
-            *(f"{name} was left out: {why}" for name, why in summary.left_out.items()),
-        ),
+        warnings=warnings_of(list(runs.values()), summary.reading.exclude_duplicates),
         tables=(
             Table("By condition", _COLUMNS, tuple(_row(*one) for one in summary.conditions.items())),
             Table(

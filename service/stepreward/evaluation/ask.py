@@ -45,7 +45,7 @@ def request_of(
     retrieval: Mapping[str, object] | None = None,
     include: Sequence[str] = (),
 ) -> ScoreRequest:
-    """A request that names only what was chosen. Raises ValidationError for what this version's wire does not have."""
+    """A request that names only what was chosen."""
     body: dict[str, object] = {
         "items": [_PLACEHOLDER],
         "seed": seed,

@@ -98,7 +98,7 @@ def facts_table(facts: dict[str, Facts]) -> Table:
         "tokens read",
         "cached",
         "written",
-        "seconds",
+        "request seconds",
     )
     return Table("The run", columns, tuple(_facts_row(name, one) for name, one in facts.items()))
 
@@ -119,7 +119,7 @@ def _facts_row(name: str, facts: Facts) -> tuple[str, ...]:
         f"{facts.scored} of {facts.items}",
         reasons or "0",
         plain(facts.cached_items),
-        f"{facts.dropped_duplicates} of {facts.items_with_duplicates} items",
+        f"{facts.dropped_duplicates} for {facts.items_with_duplicates} items",
         plain(facts.prompt_tokens),
         plain(facts.cached_tokens),
         plain(facts.generated_tokens),
