@@ -28,7 +28,7 @@ _RECIPE = 1
 _ENCODER_ENTRIES = 65_536
 
 
-class _Sizes(click.ParamType):
+class _Sizes(click.ParamType[list[int]]):
     name = "sizes"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
@@ -104,9 +104,8 @@ async def _build_missing(
         if size == STORED_STEPS:
             await build.build_real(directory, solutions, encoder, told)
         else:
-            base = base or await Base.encode(
-                solutions, encoder, Settings().pca_dimensions, directory.parent / "base.npy"
-            )
+            kept = directory.parent / "base.npy"
+            base = base or await Base.encode(solutions, encoder, Settings().pca_dimensions, kept)
             await build.build_moved(directory, base, size, told)
 
 

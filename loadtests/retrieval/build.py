@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter
 
-from loadtests.retrieval.engine import Engine, Memory, running, watched
+from loadtests.retrieval.engine import Memory, opened, running, watched
 from loadtests.retrieval.vectors import STEPS_PER_QUESTION, Base, Chunk, distinct_texts, nine_steps
 from stepreward.concurrency import run_all
 from stepreward.corpus.build import Corpus, build_snapshot, content_sha256
@@ -27,7 +27,6 @@ from stepreward.retrieval.payloads import QuestionPayload, StepPayload
 from stepreward.retrieval.store import Manifest, Point, Store
 from stepreward.schema import LabelledSolution
 
-STORE_TIMEOUT_S = 60
 _INGESTS = 2
 
 Progress = Callable[[float], None]
@@ -155,7 +154,7 @@ async def build_moved(directory: Path, base: Base, steps: int, told: Progress) -
 async def _build(directory: Path, fill: Callable[[Store], Awaitable[_Stored]]) -> Built:
     shutil.rmtree(directory, ignore_errors=True)
     async with running(directory / "engine") as engine, watched(engine) as peak:
-        store = Store.connect(engine.url, None, STORE_TIMEOUT_S)
+        store = opened(engine.url)
         try:
             stored = await fill(store)
         finally:

@@ -13,7 +13,10 @@ from pathlib import Path
 import httpx
 
 from stepreward.errors import ConfigurationError
+from stepreward.retrieval.qdrant import Address, connect
+from stepreward.retrieval.store import Store
 
+STORE_TIMEOUT_S = 60
 _START_S = 60
 _INDEX_S = 900
 _TICK_S = 0.25
@@ -56,8 +59,12 @@ class Engine:
     async def wait_until_indexed(self) -> None:
         """Until no collection has an index to build. Raises TimeoutError."""
         async with asyncio.timeout(_INDEX_S), httpx.AsyncClient(base_url=self.url) as client:
-            while not await _all_green(client):
+            while not await _all_green(client):  # noqa: ASYNC110  (of another process)
                 await asyncio.sleep(_TICK_S)
+
+
+def opened(url: str) -> Store:
+    return Store(connect(Address(url), STORE_TIMEOUT_S), STORE_TIMEOUT_S)
 
 
 @asynccontextmanager
@@ -66,7 +73,7 @@ async def running(data_dir: Path) -> AsyncIterator[Engine]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240
     command = [sys.executable, "-m", "stepreward.embedded.qdrant.server", "--data-dir", str(data_dir)]
     started_s = time.monotonic()
     with (data_dir.parent / "engine.log").open("ab") as log:

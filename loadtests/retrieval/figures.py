@@ -22,7 +22,7 @@ class Figure:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.2f} ({self.low:.2f}–{self.high:.2f})"
+        return f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f})"
 
 
 def percentile(samples: Samples, percent: float) -> Figure:

@@ -8,15 +8,17 @@ import matplotlib as mpl
 from loadtests.retrieval.build import Built
 from loadtests.retrieval.figures import percentile
 from loadtests.retrieval.rounds import Searched
+from loadtests.retrieval.search import Way
 
 mpl.use("agg")
-from matplotlib import pyplot as plt  # noqa: E402  (no display is needed once the backend is chosen)
+from matplotlib import pyplot as plt
 
 
 def draw(file: Path, built: Mapping[int, Built], searched: Mapping[int, Searched]) -> None:
     sizes = list(searched)
     figure, (times, memory) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    for way, percent in (("search", 50), ("search", 99), ("new_texts", 50)):
+    lines: list[tuple[Way, int]] = [("search", 50), ("search", 99), ("new_texts", 50)]
+    for way, percent in lines:
         found = [percentile(each.milliseconds[way], percent) for each in searched.values()]
         spread = [[each.value - each.low for each in found], [each.high - each.value for each in found]]
         label = f"{way.replace('_', ' ')}, p{percent}"

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from loadtests.retrieval.build import Built
-from loadtests.retrieval.figures import Figure, percentile, ratio
+from loadtests.retrieval.figures import percentile, ratio
 from loadtests.retrieval.picture import draw
 from loadtests.retrieval.rounds import Rounds, Searched
 from loadtests.retrieval.search import Way
@@ -100,7 +100,7 @@ def _targets(built: Mapping[int, Built], searched: Mapping[int, Searched]) -> li
     if at_1m:
         peak = max(built[1_000_000].memory_peak.pss, at_1m.memory_searched.pss)
         targets.append(
-            Target("memory at 1,000,000 steps ≤ 3 GB", f"{peak / 1024:.2f} GiB at most", peak <= 3e9 / 2**20)
+            Target("memory at 1,000,000 steps ≤ 3 GB", f"{peak * 2**20 / 1e9:.2f} GB at most", peak <= 3e9 / 2**20)
         )
     if real := built.get(STORED_STEPS):
         share = real.ingest_share
@@ -109,21 +109,21 @@ def _targets(built: Mapping[int, Built], searched: Mapping[int, Searched]) -> li
 
 
 def _page(built: Mapping[int, Built], rounds: Rounds, targets: Sequence[Target]) -> str:
-    machine, load = _machine(), rounds.load_average
-    searched = rounds.searched
-    parts = [
-        _INTRO.format(steps=STORED_STEPS),
-        f"{machine['cores']} cores, {machine['memory_gib']} GiB; {len(load)} rounds; load average "
-        f"{min(load):.1f} to {max(load):.1f} (one client, one engine: more than 2 means that others used the machine).\n",
-        _table(
-            ["target", "measured", "met"], [[each.what, each.measured, "yes" if each.met else "no"] for each in targets]
-        ),
-        "## Search\n",
-        _table(["steps", *map(f"{{:,}}".format, searched)], _search_rows(searched)),
-        "## Storing\n",
-        _table(["steps", *map(f"{{:,}}".format, searched)], _storing_rows(built, searched)),
-    ]
-    return "\n".join(parts)
+    machine, load, searched = _machine(), rounds.load_average, rounds.searched
+    sizes = ["steps", *map("{:,}".format, searched)]
+    judged = [[target.what, target.measured, "yes" if target.met else "no"] for target in targets]
+    return "\n".join(
+        [
+            _INTRO.format(steps=STORED_STEPS),
+            f"{machine['cores']} cores, {machine['memory_gib']} GiB, {len(load)} rounds. Load average "
+            f"{min(load):.1f} to {max(load):.1f}: more than 2 means that others used the machine.\n",
+            _table(["target", "measured", "met"], judged),
+            "## Search\n",
+            _table(sizes, _search_rows(searched)),
+            "## Storing\n",
+            _table(sizes, _storing_rows(built, searched)),
+        ]
+    )
 
 
 _WAYS: dict[Way, str] = {
@@ -167,7 +167,7 @@ def _storing_rows(built: Mapping[int, Built], searched: Mapping[int, Searched]) 
 
 
 def _median(rates: Sequence[float]) -> str:
-    return f"{sorted(rates)[len(rates) // 2]:,.0f}" if rates else "–"
+    return f"{sorted(rates)[len(rates) // 2]:,.0f}" if rates else ""
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

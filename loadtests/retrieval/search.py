@@ -11,8 +11,8 @@ from typing import Literal
 
 import numpy as np
 
-from loadtests.retrieval.build import STORE_TIMEOUT_S, Exact
-from loadtests.retrieval.engine import Engine
+from loadtests.retrieval.build import Exact
+from loadtests.retrieval.engine import Engine, opened
 from stepreward.metrics import Metrics
 from stepreward.retrieval.encoder import Encoder, Vectors
 from stepreward.retrieval.search import Retriever, SearchOptions
@@ -53,7 +53,7 @@ class Bench:
     @classmethod
     async def connect(cls, steps: int, engine: Engine, remembering: Encoder, computing: Encoder) -> "Bench":
         """`remembering` keeps all the vectors of what is asked, `computing` none."""
-        store = Store.connect(engine.url, None, STORE_TIMEOUT_S)
+        store = opened(engine.url)
         retrievers = [Retriever(encoder, store, POOL_QUESTIONS, Metrics()) for encoder in (remembering, computing)]
         return cls(steps, engine, store, await store.active(), remembering, *retrievers)
 

@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager
 import httpx
 import numpy as np
 
-from loadtests.retrieval.build import STORE_TIMEOUT_S
+from loadtests.retrieval.engine import STORE_TIMEOUT_S, opened
 from stepreward.errors import ConfigurationError
 from stepreward.retrieval.payloads import StepPayload
-from stepreward.retrieval.store import Point, Store
+from stepreward.retrieval.store import Point
 
 _SNAPSHOT = "bench-storing"
 _DIMENSIONS = 128
@@ -45,7 +45,7 @@ async def storing(url: str) -> AsyncIterator[None]:
 
 async def _store_on(url: str) -> None:
     """The same points again and again, under new ids; says "storing" once the first are stored."""
-    store = Store.connect(url, None, STORE_TIMEOUT_S)
+    store = opened(url)
     await store.begin(_SNAPSHOT, _DIMENSIONS)
     vectors = np.random.default_rng(0).standard_normal((_POINTS, _DIMENSIONS)).tolist()
     payload = StepPayload(question_id=str(uuid.uuid4()), text="2 + 3 = 5.", label=True, source="", sha256="")

@@ -22,7 +22,7 @@ class Texts:
 
 
 def read_texts() -> Texts:
-    """The last solutions of ASKED_STEPS steps, each of another question, are asked; no stored one has their question."""
+    """The last solutions of ASKED_STEPS steps are asked, one for each question; no stored one has their questions."""
     solutions = read_corpus(STARTER).solutions
     fitting = {each.question: each for each in reversed(solutions) if len(each.steps) == ASKED_STEPS}
     asked = list(itertools.islice(fitting.values(), ASKED))

@@ -51,7 +51,8 @@ class Cloud:
         noise -= np.sum(noise * vectors, axis=1, keepdims=True) * vectors
         noise /= np.linalg.norm(noise, axis=1, keepdims=True)
         cosines = rng.choice(self.nearest_cosines, size=(len(vectors), 1))
-        return (cosines * vectors + np.sqrt(1 - cosines**2) * noise).astype(np.float32)
+        moved: Vectors = (cosines * vectors + np.sqrt(1 - cosines**2) * noise).astype(np.float32)
+        return moved
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Base:
     ) -> "Base":
         """`kept` is a file (.npy) of the whole vectors, written if there is none."""
         texts = distinct_texts(solutions)
-        if not kept.exists():
+        if not kept.exists():  # noqa: ASYNC240
             kept.parent.mkdir(parents=True, exist_ok=True)
             np.save(kept, await encoder.encode(texts, remember=False))
         vectors = np.load(kept)
@@ -92,7 +93,7 @@ class Base:
         for start in range(0, questions, _SOLUTIONS_PER_CHUNK):
             rng = np.random.default_rng((_SEED, start))
             sources = np.arange(start, min(start + _SOLUTIONS_PER_CHUNK, questions)) % len(self.solutions)
-            chosen = [self.solutions[source] for source in sources]
+            chosen = [self.solutions[source] for source in sources.tolist()]
             yield Chunk(
                 sources,
                 of_questions.moved(self._vectors(each.question for each in chosen), rng),
