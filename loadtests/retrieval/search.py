@@ -79,11 +79,11 @@ class Bench:
         shares = []
         for solution, references in zip(solutions, found, strict=True):
             vectors = self.snapshot.pca.project(await self.encoder.encode([solution.question, *solution.steps]))
-            shares.append(_shares(references, *_expected(exact, vectors[0], vectors[1:])))
+            shares.append(_shares(references, *expected(exact, vectors[0], vectors[1:])))
         return Recall(*np.mean(shares, axis=0).tolist())
 
 
-def _expected(exact: Exact, question: Vectors, steps: Vectors) -> tuple[Vectors, Vectors]:
+def expected(exact: Exact, question: Vectors, steps: Vectors) -> tuple[Vectors, Vectors]:
     """Cosines of the nearest RECALL_QUESTIONS questions, and of the nearest step to each in the exact pool."""
     cosines = exact.questions @ question
     pool = np.argsort(-cosines)[:POOL_QUESTIONS]
