@@ -1,7 +1,10 @@
 """What the retrieval benchmark makes and reckons; the benchmark itself takes minutes."""
 
+import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -9,15 +12,18 @@ from click.testing import CliRunner
 
 from loadtests.retrieval import report
 from loadtests.retrieval.__main__ import main
-from loadtests.retrieval.build import Built, Exact
-from loadtests.retrieval.engine import Memory
+from loadtests.retrieval.build import Built, Exact, build_moved, build_real, built, is_built
+from loadtests.retrieval.engine import Memory, running
 from loadtests.retrieval.figures import percentile, ratio
 from loadtests.retrieval.rounds import Rounds, Searched
-from loadtests.retrieval.search import POOL_QUESTIONS, Recall, expected
+from loadtests.retrieval.search import POOL_QUESTIONS, Bench, Recall, Way, expected
 from loadtests.retrieval.texts import ASKED, ASKED_STEPS, STORED_STEPS, read_texts
 from loadtests.retrieval.vectors import Base, Cloud
-from stepreward.retrieval.encoder import Vectors
+from stepreward.retrieval.encoder import Encoder, Vectors
 from stepreward.retrieval.pca import PCA
+from stepreward.schema import Solution
+
+WAYS: tuple[Way, ...] = get_args(Way)
 
 
 def unit_rows(count: int, dimensions: int = 16) -> Vectors:
@@ -72,20 +78,62 @@ def test_an_interval_holds_its_figure_and_is_wider_where_rounds_differ() -> None
     assert ratio([[2 * each for each in turn] for turn in apart], apart, 50).low == pytest.approx(2)
 
 
+class MadeUp:
+    """Has the face of a SentenceTransformer: the same text has the same made-up vector."""
+
+    def get_embedding_dimension(self) -> int:
+        return 16
+
+    def encode(self, texts: Sequence[str], batch_size: int, convert_to_numpy: bool, show_progress_bar: bool) -> Vectors:
+        assert convert_to_numpy
+        assert not show_progress_bar
+        return np.stack([np.random.default_rng(list(text.encode())).standard_normal(16) for text in texts])
+
+
+async def build_and_search(directory: Path, moved: bool) -> tuple[Built, Recall, list[float]]:
+    encoder = Encoder(MadeUp(), "made-up", 32)
+    solutions = read_texts().stored[:30]
+    asked = [Solution(each.question, each.steps[:2]) for each in solutions[:5]]
+    if moved:
+        base = await Base.encode(solutions, encoder, 12, directory / "base.npy")
+        made = await build_moved(directory / "900", base, 900, lambda _: None)
+    else:
+        made = await build_real(directory / "900", solutions, encoder, 12, lambda _: None)
+    assert is_built(directory / "900")
+    assert built(directory / "900") == made
+    async with running(directory / "900" / "engine") as engine:
+        bench = await Bench.connect(900, engine, encoder, encoder)
+        recall = await bench.recall(Exact.load(directory / "900"), asked)
+        taken = [each for way in WAYS for each in await bench.milliseconds(way, asked)]
+        await bench.store.close()
+    encoder.close()
+    return made, recall, taken
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_store_is_built_opened_again_and_found_to_answer_as_an_exact_search(tmp_path, moved) -> None:
+    made, recall, taken = asyncio.run(build_and_search(tmp_path, moved))
+    assert (made.questions, len(made.store_points_per_s) > 0) == ((100, True) if moved else (30, False))
+    assert made.memory_peak.rss >= made.memory_peak.pss > made.memory_peak.anonymous > 10
+    assert made.disk_mib > 0
+    assert recall == Recall(1, 1, 1)
+    assert len(taken) == 5 * len(WAYS)
+    assert min(taken) > 0
+
+
 def searched(milliseconds: float, recall: float) -> Searched:
-    ways = ("search", "no_duplicates", "new_texts", "active", "while_storing")
-    samples = {way: [[milliseconds] * 5] * 3 for way in ways}
-    return Searched(Recall(recall, recall, recall), 0.5, Memory(1, 1, 1), Memory(100, 90, 50), samples)
+    samples = {way: [[milliseconds] * 5] * 3 for way in WAYS}
+    return Searched(Recall(recall, recall, recall), 0.5, Memory(1, 1, 1), Memory(100, 90, 50), samples, samples)
 
 
-def built(memory_mib: float) -> Built:
+def built_with(memory_mib: float) -> Built:
     peak = Memory(memory_mib, memory_mib, memory_mib)
-    return Built(1111, 10_000, [5000.0], [700.0, 800.0], [630.0, 720.0], 1.5, peak, 40.0)
+    return Built(1111, 10_000, (5000.0,), (700.0, 800.0), (630.0, 720.0), 1.5, peak, 40.0)
 
 
 def test_the_report_judges_each_target_by_its_figure(tmp_path: Path) -> None:
     rounds = Rounds([1.5, 1.7], {10_000: searched(3, 1.0), 100_000: searched(4, 0.98), 1_000_000: searched(7, 1.0)})
-    report.write(tmp_path, {10_000: built(100), 100_000: built(300), 1_000_000: built(2500)}, rounds)
+    report.write(tmp_path, {10_000: built_with(100), 100_000: built_with(300), 1_000_000: built_with(2500)}, rounds)
     content = json.loads((tmp_path / "retrieval.json").read_text())
     assert [target["met"] for target in content["targets"]] == [False, True, False, True, True]
     assert content["growth"]["1000000/100000"]["search_p50"]["value"] == pytest.approx(1.75)

@@ -83,7 +83,7 @@ async def _run(sizes: Sequence[int], rounds: int, work: Path, out: Path) -> None
             exact = {size: build.Exact.load(directory) for size, directory in directories.items()}
             searched = await search_all(benches, exact, texts.asked, rounds, progress)
     report.write(out, {size: build.built(directory) for size, directory in directories.items()}, searched)
-    console.print((out / "retrieval.md").read_text(), markup=False, highlight=False)
+    console.print((out / "retrieval.md").read_text(), markup=False, highlight=False, soft_wrap=True)
 
 
 def _encoder(stack: AsyncExitStack, cache_entries: int) -> Encoder:
@@ -102,7 +102,7 @@ async def _build_missing(
         task = progress.add_task(f"{size} steps: building", total=1)
         told = partial(_show, progress, task)
         if size == STORED_STEPS:
-            await build.build_real(directory, solutions, encoder, told)
+            await build.build_real(directory, solutions, encoder, Settings().pca_dimensions, told)
         else:
             kept = directory.parent / "base.npy"
             base = base or await Base.encode(solutions, encoder, Settings().pca_dimensions, kept)

@@ -39,9 +39,9 @@ class Built:
 
     questions: int
     steps: int
-    store_points_per_s: Sequence[float]
-    encoder_texts_per_s: Sequence[float]
-    ingest_texts_per_s: Sequence[float]
+    store_points_per_s: tuple[float, ...]
+    encoder_texts_per_s: tuple[float, ...]
+    ingest_texts_per_s: tuple[float, ...]
     index_s: float
     memory_peak: Memory
     disk_mib: float
@@ -76,9 +76,9 @@ class _Stored:
     """What one way of making a snapshot gives back."""
 
     exact: Exact
-    store_points_per_s: Sequence[float] = ()
-    encoder_texts_per_s: Sequence[float] = ()
-    ingest_texts_per_s: Sequence[float] = ()
+    store_points_per_s: tuple[float, ...] = ()
+    encoder_texts_per_s: tuple[float, ...] = ()
+    ingest_texts_per_s: tuple[float, ...] = ()
 
 
 def is_built(directory: Path) -> bool:
@@ -90,7 +90,9 @@ def built(directory: Path) -> Built:
     return TypeAdapter(Built).validate_json((directory / "built.json").read_bytes())
 
 
-async def build_real(directory: Path, solutions: Sequence[LabelledSolution], encoder: Encoder, told: Progress) -> Built:
+async def build_real(
+    directory: Path, solutions: Sequence[LabelledSolution], encoder: Encoder, dimensions: int, told: Progress
+) -> Built:
     """Ingest the texts, _INGESTS times, each beside an encoding of the same texts alone."""
 
     async def fill(store: Store) -> _Stored:
@@ -101,12 +103,12 @@ async def build_real(directory: Path, solutions: Sequence[LabelledSolution], enc
             await encoder.encode(texts, remember=False)
             encoded_s = time.perf_counter()
             corpus = Corpus(solutions, f"bench-{done}", [])
-            manifest = await build_snapshot(corpus, encoder, store, 128, lambda _done, _total: None)
+            manifest = await build_snapshot(corpus, encoder, store, dimensions, lambda _done, _total: None)
             alone.append(len(texts) / (encoded_s - started_s))
             ingest.append(len(texts) / (time.perf_counter() - encoded_s))
             told((done + 1) / _INGESTS)
         await store.activate(manifest.id)
-        return _Stored(await _read_back(store, manifest.id), (), alone, ingest)
+        return _Stored(await _read_back(store, manifest.id), (), tuple(alone), tuple(ingest))
 
     return await _build(directory, fill)
 
@@ -146,7 +148,7 @@ async def build_moved(directory: Path, base: Base, steps: int, told: Progress) -
             )
         )
         await store.activate(identity)
-        return _Stored(exact, rates)
+        return _Stored(exact, tuple(rates))
 
     return await _build(directory, fill)
 

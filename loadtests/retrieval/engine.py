@@ -52,6 +52,11 @@ class Engine:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return sum((_memory(pid) for pid in [str(self.process.pid), *children]), Memory())
 
+    def cpu_s(self) -> float:
+        """Time on a processor until now, of all its threads that still run."""
+        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
+        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
     def disk_mib(self) -> float:
         """What its files take, holes left out."""
         return sum(path.stat().st_blocks * 512 for path in self.data_dir.rglob("*") if path.is_file()) / 2**20

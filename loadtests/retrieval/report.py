@@ -66,6 +66,9 @@ def _size(built: Built, searched: Searched) -> dict[str, object]:
         way: {f"p{percent}": asdict(percentile(samples, percent)) for percent in (50, 99)}
         for way, samples in searched.milliseconds.items()
     }
+    shown["cpu_milliseconds"] = {
+        way: asdict(percentile(samples, 50)) for way, samples in searched.cpu_milliseconds.items()
+    }
     return {"built": asdict(built), **shown}
 
 
@@ -143,6 +146,10 @@ def _search_rows(searched: Mapping[int, Searched]) -> list[list[str]]:
             for way, name in _WAYS.items()
             for percent in (50, 99)
         ),
+        [
+            "search, both processes on a processor, ms",
+            *(str(percentile(one.cpu_milliseconds["search"], 50)) for one in each),
+        ],
         ["recall@1 of questions", *(f"{one.recall.questions_at_1:.3f}" for one in each)],
         ["recall@10 of questions", *(f"{one.recall.questions_at_10:.3f}" for one in each)],
         ["recall@1 of steps", *(f"{one.recall.steps_at_1:.3f}" for one in each)],

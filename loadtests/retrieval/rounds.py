@@ -19,13 +19,16 @@ _SEARCHES_WHILE_STORING = 20
 
 @dataclass(frozen=True)
 class Searched:
-    """What searching one size gave. `milliseconds`: for each way, one list for each round."""
+    """What searching one size gave. For each way one list for each round: the milliseconds of each search, and the
+    mean time that the engine and this process together were on a processor, which says more than the former where
+    others use the machine."""
 
     recall: Recall
     start_s: float
     memory_opened: Memory
     memory_searched: Memory
     milliseconds: Mapping[Way, list[list[float]]]
+    cpu_milliseconds: Mapping[Way, list[list[float]]]
 
 
 @dataclass
@@ -44,17 +47,21 @@ async def search_all(
         opened = bench.engine.memory()
         recall = await bench.recall(exact[bench.steps], asked)  # which warms up, too
         result.searched[bench.steps] = Searched(
-            recall,
-            bench.engine.start_s,
-            opened,
-            bench.engine.memory(),
-            {way: [] for way in (*_SEARCHES, "while_storing")},
+            recall=recall,
+            start_s=bench.engine.start_s,
+            memory_opened=opened,
+            memory_searched=bench.engine.memory(),
+            milliseconds={way: [] for way in (*_SEARCHES, "while_storing")},
+            cpu_milliseconds={way: [] for way in _SEARCHES},
         )
     for turn in progress.track(range(rounds), description="searching"):
         for bench in benches:
             for way, searches in _SEARCHES.items():
-                some = _some(asked, turn, searches)
-                result.searched[bench.steps].milliseconds[way].append(await bench.milliseconds(way, some))
+                started_s = bench.cpu_s()
+                taken = await bench.milliseconds(way, _some(asked, turn, searches))
+                found = result.searched[bench.steps]
+                found.milliseconds[way].append(taken)
+                found.cpu_milliseconds[way].append([(bench.cpu_s() - started_s) * 1e3 / searches])
         result.load_average.append(os.getloadavg()[0])
     for bench in progress.track(benches, description="searching while storing"):
         async with storing(bench.engine.url):

@@ -57,6 +57,10 @@ class Bench:
         retrievers = [Retriever(encoder, store, POOL_QUESTIONS, Metrics()) for encoder in (remembering, computing)]
         return cls(steps, engine, store, await store.active(), remembering, *retrievers)
 
+    def cpu_s(self) -> float:
+        """Of the engine and of this process."""
+        return self.engine.cpu_s() + time.process_time()
+
     async def milliseconds(self, way: Way, solutions: Sequence[Solution]) -> list[float]:
         """Of one after the other."""
         taken = []
