@@ -28,8 +28,8 @@ from typing import TypeVar
 
 import click
 import httpx
-from loadtests import word_ingest
 
+from loadtests import word_ingest
 from stepreward.commands.ingest import STARTER
 from stepreward.corpus.points import content_sha256, question_id, step_ids
 from stepreward.corpus.survey import read_corpus, solutions_of

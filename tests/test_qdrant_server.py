@@ -381,6 +381,16 @@ def test_what_a_crash_left_half_made_is_removed_and_a_lost_catalog_is_not_guesse
     assert len(list((data_dir / "shards").iterdir())) == 1
 
 
+def test_a_collection_without_a_graph_has_nothing_to_index(client: QdrantClient, name: str) -> None:
+    limits = models.OptimizersConfigDiff(indexing_threshold=1)
+    create(client, name, optimizers_config=limits, hnsw_config=models.HnswConfigDiff(m=0))
+    rows = np.random.default_rng(3).normal(size=(500, SIZE)).tolist()
+    client.upsert(name, models.Batch(ids=list(range(500)), vectors=rows))
+    assert client.get_collection(name).status == models.CollectionStatus.GREEN
+    client.update_collection(name, hnsw_config=models.HnswConfigDiff(m=8))
+    assert client.get_collection(name).status == models.CollectionStatus.YELLOW
+
+
 def test_a_second_process_on_the_directory_is_refused_in_one_line(server: Server) -> None:
     second = subprocess.run(command(server.data_dir, 1), capture_output=True, text=True, timeout=10, check=False)
     assert second.returncode == 2

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -802,6 +803,34 @@ def test_a_connection_that_fails_once_is_not_noticed() -> None:
     with pytest.raises(RetrievalUnavailable, match="no corpus is active"):
         asyncio.run(scripted_store(once).active())
     assert len(asked) == 2
+
+
+def test_one_request_after_the_other_goes_over_the_same_connection() -> None:
+    connections: list[str] = []
+    answer = b'{"result": {"aliases": []}, "status": "ok", "time": 0.0}'
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(answer)}\r\n\r\n".encode()
+
+    async def serve(ended: asyncio.Event, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append("opened")
+        while await reader.readline():
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(head + answer)
+        writer.close()
+        await writer.wait_closed()
+        ended.set()
+
+    async def ask() -> None:
+        ended = asyncio.Event()
+        async with await asyncio.start_server(partial(serve, ended), "127.0.0.1", 0) as server:
+            store = Store(connect(Address(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"), 20), 20)
+            for _ in range(3):
+                with pytest.raises(RetrievalUnavailable, match="no corpus is active"):
+                    await store.active()
+            await store.close()
+            await ended.wait()
+
+    asyncio.run(ask())
+    assert connections == ["opened"]
 
 
 def test_a_frozen_store_is_given_up_when_its_time_is_over_retries_and_all() -> None:

