@@ -20,10 +20,10 @@ import numpy.typing as npt
 from pydantic import TypeAdapter
 
 from loadtests.retrieval.engine import Memory, opened, running, watched
-from loadtests.retrieval.vectors import STEPS_PER_QUESTION, Base, Chunk, distinct_texts, nine_steps
+from loadtests.retrieval.vectors import STEPS_PER_QUESTION, Base, Chunk, nine_steps
 from stepreward.concurrency import run_all
 from stepreward.corpus.ingest import Ingest
-from stepreward.corpus.points import content_sha256
+from stepreward.corpus.points import content_sha256, stored_texts
 from stepreward.corpus.rejected import Rejected
 from stepreward.corpus.survey import survey
 from stepreward.corpus.vectors import TextEncoder
@@ -104,7 +104,7 @@ async def build_real(
     """Ingest the texts, _INGESTS times, each beside an encoding of the same texts alone."""
 
     async def fill(store: Store) -> _Stored:
-        texts = distinct_texts(solutions)
+        texts = list(dict.fromkeys(text for each in solutions for text in stored_texts(each)))
         alone, ingest = [], []
         for done in range(_INGESTS):
             started_s = time.perf_counter()
