@@ -1,6 +1,5 @@
 """The command; see the package."""
 
-import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import uvloop
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
@@ -24,8 +24,9 @@ from stepreward.schema import LabelledSolution
 from stepreward.settings import Settings
 
 # Bumped when a build stores something else: older work directories are left alone.
-_RECIPE = 1
+_RECIPE = 2
 _ENCODER_ENTRIES = 65_536
+_DIMENSIONS = 128
 
 
 class _Sizes(click.ParamType[list[int]]):
@@ -61,7 +62,8 @@ class _Sizes(click.ParamType[list[int]]):
 def main(sizes: list[int], rounds: int, work: Path, out: Path) -> None:
     """Build what is missing, search all sizes in turn, write the report."""
     try:
-        asyncio.run(_run(sizes, rounds, work / f"recipe-{_RECIPE}", out))
+        # The event loop that uvicorn gives the gateway.
+        uvloop.run(_run(sizes, rounds, work / f"recipe-{_RECIPE}", out))
     except ConfigurationError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
@@ -102,10 +104,10 @@ async def _build_missing(
         task = progress.add_task(f"{size} steps: building", total=1)
         told = partial(_show, progress, task)
         if size == STORED_STEPS:
-            await build.build_real(directory, solutions, encoder, Settings().pca_dimensions, told)
+            await build.build_real(directory, solutions, encoder, _DIMENSIONS, told)
         else:
             kept = directory.parent / "base.npy"
-            base = base or await Base.encode(solutions, encoder, Settings().pca_dimensions, kept)
+            base = base or await Base.encode(solutions, encoder, _DIMENSIONS, kept)
             await build.build_moved(directory, base, size, told)
 
 

@@ -11,7 +11,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,10 +24,8 @@ from loadtests.retrieval.vectors import STEPS_PER_QUESTION, Base, Chunk, nine_st
 from stepreward.concurrency import run_all
 from stepreward.corpus.ingest import Ingest
 from stepreward.corpus.points import content_sha256, stored_texts
-from stepreward.corpus.rejected import Rejected
 from stepreward.corpus.survey import survey
 from stepreward.corpus.vectors import TextEncoder
-from stepreward.errors import ConfigurationError
 from stepreward.retrieval.encoder import Encoder, Vectors
 from stepreward.retrieval.manifest import SCHEMA_VERSION, Manifest
 from stepreward.retrieval.payloads import QuestionPayload, StepPayload
@@ -105,22 +103,21 @@ async def build_real(
 
     async def fill(store: Store) -> _Stored:
         texts = list(dict.fromkeys(text for each in solutions for text in stored_texts(each)))
-        alone, ingest = [], []
-        for done in range(_INGESTS):
+        found = survey([solutions], lambda _: None)
+        ingest = Ingest(store, TextEncoder.of(encoder), found, Reduction(dimensions), lambda *_: None)
+        alone, whole = [], []
+        for turn in range(_INGESTS):
             started_s = time.perf_counter()
             await encoder.encode(texts, remember=False)
             encoded_s = time.perf_counter()
-            # Another source is another snapshot.
-            corpus = [replace(each, source=f"bench/{done}") for each in solutions]
-            ingest_of = Ingest(
-                store, TextEncoder.of(encoder), survey([corpus], _refuse), Reduction(dimensions), lambda *_: None
-            )
-            manifest = (await ingest_of.run(corpus)).manifest
+            manifest = (await ingest.run(solutions)).manifest
             alone.append(len(texts) / (encoded_s - started_s))
-            ingest.append(len(texts) / (time.perf_counter() - encoded_s))
-            told((done + 1) / _INGESTS)
+            whole.append(len(texts) / (time.perf_counter() - encoded_s))
+            told((turn + 1) / _INGESTS)
+            if turn + 1 < _INGESTS:
+                await store.drop(manifest.id)
         await store.activate(manifest.id)
-        return _Stored(await _read_back(store, manifest.id), (), tuple(alone), tuple(ingest))
+        return _Stored(await _read_back(store, manifest.id), (), tuple(alone), tuple(whole))
 
     return await _build(directory, fill)
 
@@ -130,9 +127,21 @@ async def build_moved(directory: Path, base: Base, steps: int, told: Progress) -
 
     async def fill(store: Store) -> _Stored:
         identity, questions = f"bench-{steps}", steps // STEPS_PER_QUESTION
-        manifest = moved_manifest(identity, base)
+        pca = base.pca.stored()
+        manifest = Manifest(
+            id=identity,
+            schema_version=SCHEMA_VERSION,
+            corpus_sha256="",
+            encoder=base.encoder,
+            pca=pca,
+            questions=questions,
+            steps=questions * STEPS_PER_QUESTION,
+            sources={},
+            created_at=datetime.now(UTC),
+            complete=False,
+        )
         await store.begin(manifest)
-        exact = _empty(questions, len(base.pca.components))
+        exact = _empty(questions, pca.dimensions_out)
         row, rates = 0, []
         for chunk in base.chunks(questions):
             end = row + len(chunk.questions)
@@ -150,32 +159,11 @@ async def build_moved(directory: Path, base: Base, steps: int, told: Progress) -
             rates.append((len(question_points) + len(step_points)) / (time.perf_counter() - started_s))
             row = end
             told(row / questions)
-        counts = {"questions": questions, "steps": questions * STEPS_PER_QUESTION, "complete": True}
-        await store.finish(manifest.model_copy(update=counts))
+        await store.finish(manifest.model_copy(update={"complete": True}))
         await store.activate(identity)
         return _Stored(exact, tuple(rates))
 
     return await _build(directory, fill)
-
-
-def moved_manifest(identity: str, base: Base) -> Manifest:
-    """Of a snapshot that is begun."""
-    return Manifest(
-        id=identity,
-        schema_version=SCHEMA_VERSION,
-        corpus_sha256="",
-        encoder=base.encoder,
-        pca=base.pca.stored(),
-        questions=0,
-        steps=0,
-        sources={},
-        created_at=datetime.now(UTC),
-        complete=False,
-    )
-
-
-def _refuse(row: Rejected) -> None:
-    raise ConfigurationError(str(row))
 
 
 async def _build(directory: Path, fill: Callable[[Store], Awaitable[_Stored]]) -> Built:

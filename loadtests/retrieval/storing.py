@@ -6,19 +6,15 @@ import sys
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 
 import numpy as np
 
 from loadtests.retrieval.engine import opened
 from stepreward.errors import ConfigurationError
-from stepreward.retrieval.manifest import SCHEMA_VERSION, Manifest
 from stepreward.retrieval.payloads import StepPayload
-from stepreward.retrieval.pca import PCA
 from stepreward.retrieval.store import Point
 
 _SNAPSHOT = "bench-storing"
-_DIMENSIONS = 128
 _POINTS = 2_048
 
 
@@ -48,30 +44,15 @@ async def storing(url: str) -> AsyncIterator[None]:
 async def _store_on(url: str) -> None:
     """The same points again and again, under new ids; says "storing" once the first are stored."""
     store = opened(url)
-    await store.begin(_manifest())
-    vectors = np.random.default_rng(0).standard_normal((_POINTS, _DIMENSIONS)).tolist()
+    active = (await store.active()).manifest
+    await store.begin(active.model_copy(update={"id": _SNAPSHOT, "complete": False}))
+    vectors = np.random.default_rng(0).standard_normal((_POINTS, active.pca.dimensions_out)).tolist()
     payload = StepPayload(question_id=str(uuid.uuid4()), text="2 + 3 = 5.", label=True, source="", sha256="")
     while True:
         points = [Point(str(uuid.uuid4()), vector, payload.model_dump(mode="json")) for vector in vectors]
         await store.add_steps(_SNAPSHOT, points)
         sys.stdout.write("storing\n")
         sys.stdout.flush()
-
-
-def _manifest() -> Manifest:
-    pca = PCA(np.zeros(_DIMENSIONS, dtype=np.float32), np.eye(_DIMENSIONS, dtype=np.float32), 1.0)
-    return Manifest(
-        id=_SNAPSHOT,
-        schema_version=SCHEMA_VERSION,
-        corpus_sha256="",
-        encoder="",
-        pca=pca.stored(),
-        questions=0,
-        steps=0,
-        sources={},
-        created_at=datetime.now(UTC),
-        complete=False,
-    )
 
 
 if __name__ == "__main__":

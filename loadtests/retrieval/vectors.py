@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from stepreward.corpus.points import stored_texts
 from stepreward.retrieval.encoder import Encoder, Vectors
 from stepreward.retrieval.pca import PCA, Reduction
 from stepreward.schema import LabelledSolution
@@ -106,8 +105,7 @@ class Base:
 
 
 def distinct_texts(solutions: Iterable[LabelledSolution]) -> list[str]:
-    """Those that an ingest encodes."""
-    return list(dict.fromkeys(text for each in solutions for text in stored_texts(each)))
+    return list(dict.fromkeys(text for each in solutions for text in (each.question, *each.steps)))
 
 
 def nine_steps(solution: LabelledSolution) -> list[str]:
