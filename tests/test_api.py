@@ -96,7 +96,7 @@ def test_an_answer_has_the_shape_of_the_wire() -> None:
     assert answer.status_code == 200
     body = answer.json()
     ScoreResponse.model_validate_json(answer.content)
-    assert list(body) == ["items", "method", "model", "prompt_version", "corpus_snapshot", "request_id"]
+    assert list(body) == ["items", "method", "model", "prompt_version", "calibrated", "corpus_snapshot", "request_id"]
     [result] = body["items"]
     assert {"id", "status", "score", "aggregates", "first_error", "steps", "degraded", "failure"} <= set(result)
     assert (result["id"], result["status"], result["failure"], result["degraded"]) == ("a", "ok", None, [])
@@ -516,7 +516,7 @@ def test_openapi_has_the_request_with_every_field_and_no_reference_that_leads_no
     schema = _body_schema()
     assert set(schema["properties"]) == set(ScoreRequest.model_fields)
     assert schema["additionalProperties"] is False
-    assert set(schema["properties"]["items"]["items"]["properties"]) == {"id", "question", "steps"}
+    assert set(schema["properties"]["items"]["items"]["properties"]) == {"id", "question", "steps", "labels"}
     assert "$ref" not in json.dumps(schema)
 
 

@@ -66,7 +66,7 @@ def prompt(template: StepTemplate, **texts: str) -> tuple[int, ...]:
         (ReferenceQuestion("q", reference, 0.9, "0"),),
         ((), (ReferenceStep("s", "q", at["reference step"], False, 0.9, "made", "1"),)),
     )
-    return template.fit(Solution(at["question"], (at["previous"], at["step"])), 1, references, 100_000).token_ids
+    return template.fit(Solution(at["question"], (at["previous"], at["step"])), references, 100_000, [1])[0].token_ids
 
 
 def reserved(tokens: PromptTokenizer, ids: tuple[int, ...]) -> list[int]:

@@ -40,7 +40,7 @@ BOUNDED = {
     "max_items": ["0"],
     "max_steps": ["0"],
     "max_text_chars": ["0"],
-    "method": ["RetSP", "cascade", ""],
+    "method": ["RetSP", "both", ""],
     "device": ["gpu"],
     "log_level": ["INFO", "verbose"],
 }

@@ -99,6 +99,12 @@ class Proxy:
                 task.cancel()
             await asyncio.gather(*self._handlers, return_exceptions=True)
 
+    def fail(self, mode: Literal["slow", "500"]) -> None:
+        """On the connections that are open too: they are dropped, and the client makes new ones."""
+        self.mode = mode
+        for task in self._handlers:
+            task.cancel()
+
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         task = asyncio.create_task(self._pass(reader, writer))
@@ -169,14 +175,14 @@ async def frozen(at: Bench) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def slow(at: Bench) -> AsyncIterator[None]:
-    at.proxy.mode = "slow"
+    at.proxy.fail("slow")
     yield
     at.proxy.mode = "pass"
 
 
 @asynccontextmanager
 async def answering_500(at: Bench) -> AsyncIterator[None]:
-    at.proxy.mode = "500"
+    at.proxy.fail("500")
     yield
     at.proxy.mode = "pass"
 

@@ -17,7 +17,7 @@ import unicodedata
 from pathlib import Path
 
 _NUMBER_OF_STEP = re.compile(
-    r"(?:\b(?:step|part|schritt|paso|passo|etapa|étape|etape|шаг)|第|ステップ|단계|चरण|الخطوة)\s*\d+"
+    r"(?:\b(?:step|part|schritt|paso|passo|etapa|étape|etape|шаг)|第|ステップ|단계|चरण|الخطوة)[^\S\n]*\d+"
     r"|^[^\w\n]{0,8}\d+[.):](?=\s*[^\W\d])",
     re.IGNORECASE | re.MULTILINE,
 )
