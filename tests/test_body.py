@@ -84,7 +84,10 @@ class Sent:
 
 
 READABLE = st.text(st.characters(exclude_categories=["Cs", "Cc"], include_characters="\t\n\r"), min_size=1, max_size=30)
-TEXT = READABLE.filter(lambda text: text.strip() and not any(ord(char) in BIDI for char in text))
+# With a letter or a digit: there are characters beside white space that show nothing.
+TEXT = READABLE.filter(
+    lambda text: any(char.isalnum() for char in text) and not any(ord(char) in BIDI for char in text)
+)
 REQUESTS = st.fixed_dictionaries(
     {
         "items": st.lists(
