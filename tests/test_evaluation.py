@@ -949,12 +949,17 @@ def test_a_service_that_scores_by_content_alone_does_not_drift(evaluate: Command
     )
 
 
-def test_what_the_service_knew_already_says_nothing_of_drift(evaluate: Command, file, tmp_path) -> None:
+def test_drift_and_scale_k_compute_anew_what_the_service_knows(evaluate: Command, file, tmp_path) -> None:
     with application() as url:
-        ran = evaluate("drift", file, "--url", url, "-o", "run", "--method", "retsp", "--limit", 6)
-    found = summary(tmp_path / "run")["methods"]["retsp"]
-    assert (found["steps"], found["max_change"], found["batch"]["cached_items"]) == (0, None, 6)
-    assert "STEPREWARD_CACHE_MIB=0" in ran.out
+        for run in ("first", "again"):
+            evaluate("drift", file, "--url", url, "-o", f"drift-{run}", "--k", 2, "--limit", 6)
+            evaluate("scale-k", file, "--url", url, "-o", f"scale-{run}", "--k", 2, "--limit", 6)
+    for found in summary(tmp_path / "drift-again")["methods"].values():
+        assert (found["alone"]["cached_items"], found["batch"]["cached_items"]) == (0, 0)
+        assert found["steps"] > 0
+        assert found["batch"]["prompt_tokens"] == found["alone"]["prompt_tokens"] > 0
+    first, again = (summary(tmp_path / f"scale-{run}")["run"]["generated_tokens"] for run in ("first", "again"))
+    assert first == again > 0
 
 
 # in process
