@@ -47,7 +47,7 @@ class Pipeline:
         )
 
     async def _look_and_find(self, judgings: Sequence[Judging], chosen: Plan) -> None:
-        """One look into the cache for all items, if any, and one search for those with a step that nobody has judged yet."""
+        """One look into the cache for all items, if any; one search for those with a step that nobody has judged."""
         keys = [judging.keys(chosen.first_method, range(len(judging.solution.steps))) for judging in judgings]
         wanted = [key for of_item in keys for key in of_item]
         known = iter(await self._bench.cache.get(wanted) if chosen.use_cache else [None] * len(wanted))
