@@ -602,9 +602,10 @@ def test_only_the_first_rows_are_scored_when_limited(score: Command, scripted: S
 
 def test_the_options_are_sent_with_every_request(score: Command, scripted: Scripted, tmp_path) -> None:
     file = write(tmp_path / "in.jsonl", [row("a"), row("b")])
-    options = ["--method", "rprm", "--k", 3, "--seed", 9, "--aggregate", "prod", "--include", "usage"]
+    options = ["--method", "rprm", "--k", 3, "--seed", 9, "--aggregate", "prod", "--include", "usage", "--no-cache"]
     score(file, *options, "--items-per-request", 1)
     asked = {"method": "rprm", "trajectories": {"k": 3}, "seed": 9, "aggregate": "prod", "include": ["usage"]}
+    asked["cache"] = False
     assert [asked.items() <= body.items() for body in scripted.script.requests] == [True, True]
 
 

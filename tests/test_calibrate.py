@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stepreward.calibrate.fit import Fitted, fit, fit_scale, uncertain_band
-from stepreward.calibrate.measure import bin_means, bins_of_equal_mass, bins_of_equal_width, brier, ece, nll
+from stepreward.calibrate.measure import brier, nll
 from stepreward.calibrate.steps import LabelledStep, read_steps
 from stepreward.calibration import Calibration
 from stepreward.cli import cli
 from stepreward.client import ServiceUnavailable
 from stepreward.errors import ConfigurationError
+from stepreward.reliability import bin_means, bins_of_equal_mass, bins_of_equal_width, ece, ece_width
 from test_bulk import Scripted, expected_score, no_pauses, scripted, write  # noqa: F401  (fixtures)
 
 # Imported fixtures are asked for by their names.
@@ -113,8 +114,8 @@ def test_no_other_scale_is_more_likely(rows, bias) -> None:
 
 def test_measures_of_a_known_case() -> None:
     p, labels = np.array([0.8, 0.8, 0.8, 0.8, 0.2, 0.2]), np.array([True, True, True, False, False, True])
-    assert ece(p, labels, bins_of_equal_width(p)) == pytest.approx((4 * 0.05 + 2 * 0.3) / 6)
-    assert ece(p, labels, bins_of_equal_mass(p)) == pytest.approx((4 * 0.05 + 2 * 0.3) / 6)
+    assert ece(p, labels) == pytest.approx((4 * 0.05 + 2 * 0.3) / 6)
+    assert ece_width(p, labels) == pytest.approx((4 * 0.05 + 2 * 0.3) / 6)
     assert brier(p, labels) == pytest.approx((3 * 0.04 + 0.64 + 0.04 + 0.64) / 6)
     assert nll(p, labels) == pytest.approx(-(3 * log(0.8) + log(0.2) + log(0.8) + log(0.2)) / 6)
 
@@ -124,9 +125,9 @@ def test_measures_of_a_known_case() -> None:
 def test_every_probability_stands_in_one_of_at_most_fifteen_bins_with_its_equals(values, bins_of) -> None:
     p = np.array(values)
     bins = bins_of(p)
-    share, predicted, _ = bin_means(p, p > 0.5, bins)
-    assert share.sum() == pytest.approx(1)
-    assert len(share) <= 15
+    counts, predicted, _ = bin_means(p, p > 0.5, bins)
+    assert counts.sum() == len(p)
+    assert len(counts) <= 15
     assert (np.diff(predicted) > -1e-12).all()
     assert all(len(set(bins[p == value].tolist())) == 1 for value in values)
 

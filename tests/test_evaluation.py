@@ -30,6 +30,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from scripted_worker import ScriptedWorker
 from stepreward import aggregation
+from stepreward.calibrate.measure import figures
 from stepreward.cli import main
 from stepreward.client import ServiceUnavailable
 from stepreward.commands.evaluation_run import Options
@@ -51,7 +52,7 @@ from stepreward.evaluation.prmscore import Counts, categories, prmscore
 from stepreward.evaluation.report import flat
 from stepreward.evaluation.scale_k import first_errors
 from stepreward.evaluation.scorer import InProcess
-from stepreward.evaluation.step_quality import step_quality
+from stepreward.evaluation.step_quality import ReliabilityBin, step_quality
 from stepreward.schema import Aggregates, Failure, Item, ItemResult, ScoreRequest, ScoreResponse, StepResult
 from test_bulk import application
 from test_pipeline import item, service
@@ -153,11 +154,20 @@ def test_mcnemar_says_the_same_of_both_orders(pairs) -> None:
 
 
 def test_the_calibration_error_is_the_bins_distance_from_their_share_of_right_steps() -> None:
-    # Bin [0.9, 1]: mean 0.95, all of two right. Bin [0.2, 0.3): mean 0.25, one of two right.
-    found = step_quality([0.9, 1.0, 0.2, 0.3 - 1e-9], [True, True, True, False], threshold=0.5)
-    assert found.ece == pytest.approx((2 * 0.05 + 2 * 0.25) / 4)
-    assert found.accuracy == 0.75
-    assert [one.steps for one in found.bins] == [0, 0, 2, 0, 0, 0, 0, 0, 0, 2]
+    # Equal scores share a bin: of the three at 0.9 all are right, of the two at 0.3 one is.
+    found = step_quality([0.9, 0.3, 0.9, 0.9, 0.3], [True, True, True, True, False], threshold=0.5)
+    assert found.ece == pytest.approx((3 * 0.1 + 2 * 0.2) / 5)
+    assert found.accuracy == 0.8
+    assert found.bins == (ReliabilityBin(2, pytest.approx(0.3), 0.5), ReliabilityBin(3, pytest.approx(0.9), 1.0))
+
+
+def test_evaluation_and_calibration_mean_the_same_by_ece() -> None:
+    rng = np.random.default_rng(3)
+    p = rng.beta(0.4, 0.2, size=300)
+    labels = rng.random(300) < p**2
+    whole = figures(p, labels, np.arange(300))
+    assert step_quality(p.tolist(), labels.tolist(), 0.5).ece == whole.ece.value
+    assert whole.ece.value != whole.ece_width.value
 
 
 def test_without_steps_or_without_wrong_ones_there_is_no_auc() -> None:
@@ -949,12 +959,17 @@ def test_a_service_that_scores_by_content_alone_does_not_drift(evaluate: Command
     )
 
 
-def test_what_the_service_knew_already_says_nothing_of_drift(evaluate: Command, file, tmp_path) -> None:
+def test_drift_and_scale_k_compute_anew_what_the_service_knows(evaluate: Command, file, tmp_path) -> None:
     with application() as url:
-        ran = evaluate("drift", file, "--url", url, "-o", "run", "--method", "retsp", "--limit", 6)
-    found = summary(tmp_path / "run")["methods"]["retsp"]
-    assert (found["steps"], found["max_change"], found["batch"]["cached_items"]) == (0, None, 6)
-    assert "STEPREWARD_CACHE_MIB=0" in ran.out
+        for run in ("first", "again"):
+            evaluate("drift", file, "--url", url, "-o", f"drift-{run}", "--k", 2, "--limit", 6)
+            evaluate("scale-k", file, "--url", url, "-o", f"scale-{run}", "--k", 2, "--limit", 6)
+    for found in summary(tmp_path / "drift-again")["methods"].values():
+        assert (found["alone"]["cached_items"], found["batch"]["cached_items"]) == (0, 0)
+        assert found["steps"] > 0
+        assert found["batch"]["prompt_tokens"] == found["alone"]["prompt_tokens"] > 0
+    first, again = (summary(tmp_path / f"scale-{run}")["run"]["generated_tokens"] for run in ("first", "again"))
+    assert first == again > 0
 
 
 # in process

@@ -156,6 +156,58 @@ def test_an_item_that_cannot_be_rendered_does_not_harm_one_that_shares_its_steps
     assert (failed.failure.code, fine.status) == ("context_overflow", "ok")
 
 
+# without the cache
+
+
+@pytest.mark.parametrize(
+    "request_", [{"method": "retsp"}, {"method": "rprm"}, {"method": "cascade"}, {"until": "first_error"}]
+)
+def test_without_the_cache_every_step_is_asked_anew_and_nothing_of_it_is_kept(request_) -> None:
+    worker = ScriptedWorker()
+    kept, anew = asked(item(1), **request_), asked(item(1), cache=False, **request_)
+
+    async def run() -> tuple[list[ScoreResponse], list[list[tuple[int, ...]]]]:
+        answers, sent = [], []
+        async with service(worker) as built:
+            for request in (anew, kept, anew, kept):
+                before = len(prompts_sent(worker))
+                answers.append(await built.pipeline.score(request, "r"))
+                sent.append(sorted(prompts_sent(worker)[before:]))
+        return answers, sent
+
+    answers, sent = asyncio.run(run())
+    assert sent[0] == sent[1] == sent[2] != []
+    assert sent[3] == []
+    assert [answer.items[0].cached for answer in answers] == [False, False, False, True]
+    assert all(without_cost(answer.items[0]) == without_cost(answers[0].items[0]) for answer in answers)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_without_the_cache_equal_items_share_nothing(together) -> None:
+    alone, crowded = ScriptedWorker(), ScriptedWorker(latency_s=0.02)
+    scored(alone, [asked(item(3))])
+    same = asked(item(3, id="a"), item(3, id="b"), cache=False)
+    scored(crowded, [same, same], together=together)
+    assert sorted(prompts_sent(crowded)) == sorted(prompts_sent(alone) * 4)
+
+
+def test_a_request_without_the_cache_is_not_joined_by_one_with_it() -> None:
+    worker = ScriptedWorker(latency_s=0.02)
+    requests = [asked(item(3), cache=False), *[asked(item(3))] * 3, asked(item(3), cache=False)]
+    answers = scored(worker, requests, together=True)
+    assert len(prompts_sent(worker)) == 3 * len(set(prompts_sent(worker)))
+    assert {answer.items[0].cached for answer in answers[:1] + answers[-1:]} == {False}
+
+
+def test_a_judgement_made_without_the_cache_counts_as_computed() -> None:
+    async def run() -> float:
+        async with service(ScriptedWorker()) as built:
+            await built.pipeline.score(asked(item(3), cache=False), "r")
+            return built.metrics.registry.get_sample_value("stepreward_cache_steps_total", {"origin": "computed"}) or 0
+
+    assert asyncio.run(run()) == len(item(3)["steps"])
+
+
 # adaptive
 
 

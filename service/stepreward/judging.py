@@ -6,7 +6,7 @@ not part of it but follow from it: from the snapshot, the search's options, the 
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 
 from stepreward.cache import ScoreCache
@@ -35,7 +35,8 @@ class Bench:
 class Judging:
     """One solution of one request. `snapshot` is None where no references are wanted or the store is missing.
 
-    `references` may be brought from outside, and so may `known`: judgements by key, None where the cache has none.
+    `references` may be brought from outside, and so may `known`: judgements by key, None where the cache has none or
+    where the plan is to do without it.
     `spent` adds up what the worker was asked for it; `asked` says whether it was asked anything.
     """
 
@@ -81,7 +82,8 @@ class Judging:
     async def _look(self, keys: Sequence[str]) -> None:
         new = [key for key in keys if key not in self.known]
         if new:
-            self.known |= zip(new, await self._bench.cache.get(new), strict=True)
+            found = await self._bench.cache.get(new) if self._plan.use_cache else [None] * len(new)
+            self.known |= zip(new, found, strict=True)
 
     async def _compute(self, method: JudgeMethod, missing: Sequence[tuple[str, int]]) -> None:
         """Prompts are rendered before others can join: an item that cannot be rendered fails alone."""
@@ -97,8 +99,17 @@ class Judging:
                 for said, prompt, position in zip(verdicts, asked, positions, strict=True)
             ]
 
-        shared = await self._bench.cache.get_or_compute([key for key, _ in missing], compute)
-        self.known |= {key: one.judgement for (key, _), one in zip(missing, shared, strict=True)}
+        judgements = await self._computed([key for key, _ in missing], compute)
+        self.known |= {key: judgement for (key, _), judgement in zip(missing, judgements, strict=True)}
+
+    async def _computed(
+        self, keys: Sequence[str], compute: Callable[[Sequence[int]], Awaitable[list[StepJudgement]]]
+    ) -> list[StepJudgement]:
+        if self._plan.use_cache:
+            return [one.judgement for one in await self._bench.cache.get_or_compute(keys, compute)]
+        computed = await compute(range(len(keys)))
+        self._bench.metrics.cache_steps.labels("computed").inc(len(computed))
+        return computed
 
     async def _found(self, method: JudgeMethod) -> References:
         """As a rule found for the whole request beforehand."""

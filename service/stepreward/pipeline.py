@@ -47,9 +47,10 @@ class Pipeline:
         )
 
     async def _look_and_find(self, judgings: Sequence[Judging], chosen: Plan) -> None:
-        """One look into the cache for all items, and one search for those with a step that nobody has judged yet."""
+        """One look into the cache for all items, if any; one search for those with a step that nobody has judged."""
         keys = [judging.keys(chosen.first_method, range(len(judging.solution.steps))) for judging in judgings]
-        known = iter(await self._bench.cache.get([key for of_item in keys for key in of_item]))
+        wanted = [key for of_item in keys for key in of_item]
+        known = iter(await self._bench.cache.get(wanted) if chosen.use_cache else [None] * len(wanted))
         for judging, of_item in zip(judgings, keys, strict=True):
             judging.known = {key: next(known) for key in of_item}
         unknown = [judging for judging in judgings if None in judging.known.values()]

@@ -55,6 +55,7 @@ class Plan:
     until_first_error: bool
     speculate_steps: int
     uncertain: tuple[float, float]
+    use_cache: bool
 
     @property
     def first_method(self) -> JudgeMethod:
@@ -81,6 +82,7 @@ def plan(request: ScoreRequest, defaults: Defaults) -> Plan:
         until_first_error=request.until == "first_error",
         speculate_steps=defaults.speculate_steps,
         uncertain=defaults.uncertain or (0, 1),
+        use_cache=request.cache,
     )
 
 

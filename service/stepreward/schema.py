@@ -112,6 +112,11 @@ class ScoreRequest(Wire):
     trajectories: TrajectoryOptions = TrajectoryOptions()
     retrieval: RetrievalOptions = RetrievalOptions()
     aggregate: Aggregate = Field("min", description="which of the aggregates is the item's `score`")
+    cache: bool = Field(
+        True,
+        description="false: no judgement that is known is used, none is shared with other items, none is kept; every "
+        "step is computed for its item alone. For measurements",
+    )
     seed: int = Field(0, ge=0, lt=2**63, description="mixed into the seed that each step's content gives")
     include: Annotated[list[Include], Field(max_length=3)] = Field(
         default_factory=list, description="parts of the answer that are left out unless named"

@@ -13,10 +13,11 @@ import numpy as np
 from scipy.optimize import minimize
 from sklearn.model_selection import StratifiedGroupKFold
 
-from stepreward.calibrate.measure import Floats, Indices, Labels, figures
+from stepreward.calibrate.measure import figures
 from stepreward.calibrate.steps import FOLDS, LabelledStep, groups_of, sha256_of, usable
 from stepreward.calibration import BIASES, SLOPES, SMALLEST_P, Band, Calibration, Scale
 from stepreward.errors import ConfigurationError
+from stepreward.reliability import Floats, Indices, Labels
 
 
 @dataclass(frozen=True)

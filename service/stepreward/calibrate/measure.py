@@ -3,40 +3,11 @@
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from stepreward.calibration import SMALLEST_P, Figure, Figures
+from stepreward.reliability import Floats, Indices, Labels, ece, ece_width
 
-Floats = npt.NDArray[np.float64]
-Labels = npt.NDArray[np.bool_]
-Indices = npt.NDArray[np.intp]
-
-BINS = 15
 _RESAMPLES = 200
-
-
-def bins_of_equal_mass(p: Floats) -> Indices:
-    """Each probability's bin. Equal ones share a bin, so that many equal ones leave fewer bins than BINS."""
-    edges = np.unique(np.quantile(p, np.linspace(0, 1, BINS + 1)[1:-1]))
-    return np.searchsorted(edges, p, side="right")
-
-
-def bins_of_equal_width(p: Floats) -> Indices:
-    return np.minimum((p * BINS).astype(np.intp), BINS - 1)
-
-
-def bin_means(p: Floats, labels: Labels, bins: Indices) -> tuple[Floats, Floats, Floats]:
-    """Of each bin that is not empty: its share of the steps, its mean probability, its share of correct steps."""
-    counts = np.bincount(bins)
-    filled = counts > 0
-    predicted, observed = (np.bincount(bins, weights=values)[filled] / counts[filled] for values in (p, labels))
-    return counts[filled] / len(p), predicted, observed
-
-
-def ece(p: Floats, labels: Labels, bins: Indices) -> float:
-    """Expected calibration error (Naeini et al. 2015) of p(correct)."""
-    share, predicted, observed = bin_means(p, labels, bins)
-    return float(np.sum(share * np.abs(predicted - observed)))
 
 
 def nll(p: Floats, labels: Labels) -> float:
@@ -50,8 +21,8 @@ def brier(p: Floats, labels: Labels) -> float:
 
 
 _MEASURES: dict[str, Callable[[Floats, Labels], float]] = {
-    "ece": lambda p, labels: ece(p, labels, bins_of_equal_mass(p)),
-    "ece_width": lambda p, labels: ece(p, labels, bins_of_equal_width(p)),
+    "ece": ece,
+    "ece_width": ece_width,
     "nll": nll,
     "brier": brier,
 }

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stepreward.calibrate.fit import Fitted
-from stepreward.calibrate.measure import BINS, Floats, Labels, bin_means, bins_of_equal_mass
+from stepreward.reliability import BINS, Floats, Labels, bin_means, bins_of_equal_mass
 
 
 def draw(fitted: Fitted, path: Path) -> None:

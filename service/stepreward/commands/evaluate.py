@@ -91,7 +91,8 @@ def _scale_k(files: Sequence[Path], **given: Any) -> None:
     """Compare numbers of rprm's trajectories on the ProcessBench FILES, from one run with the most of them."""
     options = Options(method="rprm", **given)
     items = stratified(read_processbench(files), options.limit, options.seed)
-    condition = options.condition(ASKED, include=["trajectories"])
+    # A trajectory that the service knew already would seem to cost nothing.
+    condition = options.condition(ASKED, include=["trajectories"], cache=False)
     answers = asked("scale-k", items, [condition], options)[ASKED]
     summary = scale_k.summarise(items, answers, given["k"], options.reading())
     finish(options, scale_k.report(summary), [summary.run])
@@ -111,10 +112,7 @@ def _scale_k(files: Sequence[Path], **given: Any) -> None:
 @click.option("--batch-items", type=click.IntRange(2), default=32, show_default=True)
 @with_options(*ADDRESS_OPTIONS, *RUN_OPTIONS)
 def _drift(files: Sequence[Path], methods: Sequence[str], k: int | None, batch_items: int, **given: Any) -> None:
-    """Score the items of the ProcessBench FILES alone and in shuffled batches, and compare.
-
-    Start the service with STEPREWARD_CACHE_MIB=0: what it knows from the first time cannot drift.
-    """
+    """Score the items of the ProcessBench FILES alone and in shuffled batches, each time anew, and compare."""
     options = Options(**given)
     items = stratified(read_processbench(files), options.limit, options.seed)
     chosen = list(dict.fromkeys(methods))
@@ -123,7 +121,7 @@ def _drift(files: Sequence[Path], methods: Sequence[str], k: int | None, batch_i
     conditions = []
     for method in chosen:
         of_method = dataclasses.replace(options, method=method, k=k if method == "rprm" else None)
-        conditions += drift.conditions(method, of_method.condition(method), batch_items)
+        conditions += drift.conditions(method, of_method.condition(method, cache=False), batch_items)
     answers = asked("drift", items, conditions, options, batch_items=batch_items)
     summary = drift.summarise(items, answers, chosen, batch_items, options.reading())
     runs = [run for one in summary.methods.values() for run in (one.alone, one.batch)]

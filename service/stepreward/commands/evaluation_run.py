@@ -55,9 +55,16 @@ class Options:
         return Reading(self.threshold, not self.allow_contamination if asked else None, self.seed)
 
     def condition(
-        self, name: str, *, retrieval: Mapping[str, object] | None = None, include: Sequence[str] = ()
+        self,
+        name: str,
+        *,
+        retrieval: Mapping[str, object] | None = None,
+        include: Sequence[str] = (),
+        cache: bool = True,
     ) -> Condition:
-        """Raises ConfigurationError for options of trajectories with a method that samples none."""
+        """`cache` is off where what the service knows already would spoil a figure.
+
+        Raises ConfigurationError for options of trajectories with a method that samples none."""
         trajectories = {"k": self.k, "policy": self.policy}
         given = {option: value for option, value in trajectories.items() if value is not None}
         if given and self.method == "retsp":
@@ -69,6 +76,7 @@ class Options:
             exclude_duplicates=not self.allow_contamination,
             retrieval=retrieval,
             include=include,
+            cache=cache,
         )
         return Condition(
             name,

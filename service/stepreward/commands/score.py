@@ -37,6 +37,7 @@ _PLACEHOLDER = [Item(question="?", steps=["?"])]
 @click.option("--k", type=click.IntRange(1, 64), help="trajectories per step, for rprm  [default: the service's]")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @click.option("--aggregate", type=click.Choice(["min", "prod", "mean", "last"]), default="min", show_default=True)
+@click.option("--no-cache", is_flag=True, help="use, share and keep no judgement: compute every step anew")
 @click.option("--include", multiple=True, type=click.Choice(["references", "trajectories", "usage"]))
 @click.option("--question-key", default="question", show_default=True, help="the key that holds the question")
 @click.option("--limit", type=click.IntRange(1), help="score only the first rows")
@@ -76,6 +77,7 @@ async def _run(file: Path, out: IO[str], bad_path: Path, total: int | None, opti
         trajectories=TrajectoryOptions(k=options["k"]),
         seed=options["seed"],
         aggregate=options["aggregate"],
+        cache=not options["no_cache"],
         include=list(options["include"]),
     )
     rows = itertools.islice(read_rows(file, options["question_key"]), options["limit"])

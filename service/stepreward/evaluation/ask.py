@@ -44,6 +44,7 @@ def request_of(
     exclude_duplicates: bool,
     retrieval: Mapping[str, object] | None = None,
     include: Sequence[str] = (),
+    cache: bool = True,
 ) -> ScoreRequest:
     """A request that names only what was chosen."""
     body: dict[str, object] = {
@@ -56,6 +57,8 @@ def request_of(
         body["method"] = method
     if trajectories:
         body["trajectories"] = trajectories
+    if not cache:
+        body["cache"] = False
     return ScoreRequest.model_validate(body)
 
 

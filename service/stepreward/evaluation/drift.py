@@ -1,8 +1,7 @@
 """`eval drift`: does a score depend on what was scored beside it. Each item alone, and in a shuffled batch.
 
-One request is under way at a time, so that only the batch differs. What the service knew from the first time says
-nothing and is left out: it is to be started without its cache. A run that was interrupted goes on with what is left
-of its last batch.
+One request is under way at a time, so that only the batch differs, and is to be sent with `cache` off: what the service
+knew from the first time would say nothing. A run that was interrupted goes on with what is left of its last batch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,6 @@ from stepreward.evaluation.labelled import LabelledItem
 from stepreward.evaluation.report import Figure, Report, Table, facts_table, judges_table, percent, plain, warnings_of
 
 NOTICEABLE = 1e-3
-_WITHOUT_CACHE = "known items say nothing of drift and were left out: start the service with STEPREWARD_CACHE_MIB=0"
 
 
 @dataclass(frozen=True)
@@ -79,13 +77,10 @@ def report(summary: DriftSummary, items: Sequence[LabelledItem], answers: Mappin
         method: [abs(there - here) for here, there in _pairs(items, *_of(answers, method))]
         for method in summary.methods
     }
-    warnings = warnings_of(list(runs.values()), summary.reading.exclude_duplicates)
-    if any(one.cached_items for one in runs.values()):
-        warnings += (_WITHOUT_CACHE,)
     return Report(
         title=f"Drift: alone, and in batches of {summary.batch_items}",
         summary=summary,
-        warnings=warnings,
+        warnings=warnings_of(list(runs.values()), summary.reading.exclude_duplicates),
         tables=(
             Table(
                 "Change of a step's score",
@@ -126,7 +121,7 @@ def _pairs(items: Sequence[LabelledItem], alone: Answers, batch: Answers) -> lis
     return [
         (here, there)
         for item in items
-        if all(item.id in way and way[item.id].ok and not way[item.id].line.cached for way in (alone, batch))
+        if all(item.id in way and way[item.id].ok for way in (alone, batch))
         for here, there in zip(alone[item.id].scores, batch[item.id].scores, strict=True)
         if here is not None and there is not None
     ]

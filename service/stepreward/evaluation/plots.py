@@ -30,15 +30,12 @@ def shares(of: Mapping[str, tuple[float | None, Interval | None]], label: str) -
 def reliability(bins: Sequence[ReliabilityBin]) -> bytes:
     """Share of right steps against the score; a dot's area is its number of steps."""
     canvas, axes = _canvas(width_in=5)
-    known = [
-        (one.mean_score, one.share_right, one.steps)
-        for one in bins
-        if one.mean_score is not None and one.share_right is not None
-    ]
-    most = max((steps for _, _, steps in known), default=1)
+    most = max((one.steps for one in bins), default=1)
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=1)
     axes.scatter(
-        [score for score, _, _ in known], [right for _, right, _ in known], [300 * steps / most for *_, steps in known]
+        [one.mean_score for one in bins],
+        [one.share_right for one in bins],
+        [100 * one.steps / most for one in bins],
     )
     axes.set(xlabel="score", ylabel="share of right steps", xlim=(0, 1), ylim=(-0.05, 1.05))
     return _svg(canvas)

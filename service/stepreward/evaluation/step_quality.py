@@ -4,28 +4,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-BINS = 10
+from stepreward.reliability import Floats, Labels, bin_means, bins_of_equal_mass, ece
 
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """The steps whose score lies in [low, high), the last one in [low, high]; the means are None without steps."""
+    """Some of the steps, near each other by their score."""
 
-    low: float
-    high: float
     steps: int
-    mean_score: float | None
-    share_right: float | None
+    mean_score: float
+    share_right: float
 
 
 @dataclass(frozen=True)
 class StepQuality:
     """Over the labelled steps. `auc` is None unless there are right and wrong ones, `ece` without any.
 
-    `ece`, the expected calibration error, is the mean distance of the bins' scores from their shares of right steps.
+    `ece`, the expected calibration error, is the mean distance of the bins' scores from their shares of right steps;
+    there are at most fifteen, of equal mass, and none without steps.
     """
 
     steps: int
@@ -39,41 +37,17 @@ class StepQuality:
 def step_quality(scores: Sequence[float], right: Sequence[bool], threshold: float) -> StepQuality:
     """Of scores in [0, 1] and labels in the same order; a step counts as judged right from `threshold` on."""
     p_correct, labels = np.array(scores, dtype=np.float64), np.array(right, dtype=bool)
-    bins = reliability(p_correct, labels)
     both = labels.any() and not labels.all()
     return StepQuality(
         steps=labels.size,
         wrong_steps=int((~labels).sum()),
         accuracy=float(((p_correct >= threshold) == labels).mean()) if labels.size else None,
         auc=float(roc_auc_score(labels, p_correct)) if both else None,
-        ece=calibration_error(bins),
-        bins=bins,
+        ece=ece(p_correct, labels) if labels.size else None,
+        bins=_bins(p_correct, labels) if labels.size else (),
     )
 
 
-def reliability(p_correct: NDArray[np.float64], labels: NDArray[np.bool_]) -> tuple[ReliabilityBin, ...]:
-    """Ten bins of equal width."""
-    edges = np.linspace(0, 1, BINS + 1)
-    of_bin = np.minimum((p_correct * BINS).astype(np.intp), BINS - 1)
-    return tuple(
-        ReliabilityBin(
-            low=float(edges[number]),
-            high=float(edges[number + 1]),
-            steps=int(chosen.sum()),
-            mean_score=float(p_correct[chosen].mean()) if chosen.any() else None,
-            share_right=float(labels[chosen].mean()) if chosen.any() else None,
-        )
-        for number in range(BINS)
-        for chosen in [of_bin == number]
-    )
-
-
-def calibration_error(bins: Sequence[ReliabilityBin]) -> float | None:
-    """The bins' |mean score - share right|, weighted by their steps; None without steps."""
-    steps = sum(one.steps for one in bins)
-    gaps = [
-        one.steps * abs(one.mean_score - one.share_right)
-        for one in bins
-        if one.mean_score is not None and one.share_right is not None
-    ]
-    return sum(gaps) / steps if steps else None
+def _bins(p_correct: Floats, labels: Labels) -> tuple[ReliabilityBin, ...]:
+    means = bin_means(p_correct, labels, bins_of_equal_mass(p_correct))
+    return tuple(ReliabilityBin(*of_bin) for of_bin in zip(*(column.tolist() for column in means), strict=True))
