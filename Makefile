@@ -2,7 +2,7 @@
 # into .venv (and uv into .tools, where there is none).
 #
 #   DEVICE=cpu|cuda   which build of vLLM to install; without it cuda where a GPU is found
-#   ARGS="--port 80"  more arguments of `stepreward serve`
+#   ARGS="--port 80"  more arguments of `stepreward serve`, or of the benchmark
 #   PYTEST_ARGS="-k supervisor"
 
 SHELL := /bin/bash
@@ -25,10 +25,10 @@ DEV_STAMP := $(STAMP)-dev
 INPUTS := pyproject.toml uv.lock scripts/setup.sh
 CACHES := .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 
-.PHONY: help setup serve test lint format clean
+.PHONY: help setup serve test lint format clean bench-judge
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP) ## install the service and its worker into .venv
 
@@ -47,6 +47,10 @@ lint: $(DEV_STAMP) ## check style, types, and who imports whom
 format: $(DEV_STAMP) ## format the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+# As the worker's, the second model's threads sleep while they wait: nothing that is measured spins beside it.
+bench-judge: $(DEV_STAMP) ## measure what judging costs, against R-PRM's own way and plain vLLM, into docs/bench; 10 minutes
+	@OMP_WAIT_POLICY=PASSIVE exec $(BIN)/python -m loadtests.judge $(ARGS)
 
 clean: ## remove .venv, .tools and all caches; keeps .stepreward
 	rm -rf .venv .tools $(CACHES)
