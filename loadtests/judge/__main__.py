@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import click
+import httpx
 from rich.console import Console
 
 from loadtests.judge import report
@@ -15,7 +16,7 @@ from stepreward.errors import StepRewardError
 
 @click.command()
 @click.option("--steps", type=click.IntRange(2, 64), default=6, show_default=True, help="steps in a solution")
-@click.option("--solutions", type=click.IntRange(1), default=1, show_default=True, help="solutions judged at once")
+@click.option("--solutions", type=click.IntRange(1), default=2, show_default=True, help="solutions judged at once")
 @click.option("--k", type=click.IntRange(1, 64), default=10, show_default=True, help="trajectories a step")
 @click.option(
     "--max-tokens",
@@ -24,7 +25,7 @@ from stepreward.errors import StepRewardError
     show_default=True,
     help="longest trajectory; of a running service, what it is set to",
 )
-@click.option("--repeats", type=click.IntRange(1), default=4, show_default=True, help="turns, each with new solutions")
+@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True, help="turns, each with new solutions")
 @click.option("--model", help="directory or Hugging Face name of the model; the embedded one if left out")
 @click.option("--worker-url", help="a running vLLM server; without it one is started, and the reference's way measured")
 @click.option("--url", help="a running service in front of that worker; without it one is started")
@@ -37,7 +38,7 @@ from stepreward.errors import StepRewardError
     "--block-sizes",
     default="128,32,16",
     show_default=True,
-    help="blocks of the worker's cache, in tokens, for retsp's prefixes; each is a start of the worker",
+    help="blocks of the worker's cache, in tokens, for retsp's prefixes; the worker is started for each but its own",
 )
 @click.option("--data-dir", type=click.Path(path_type=Path), default=Path(".stepreward"), show_default=True)
 @click.option(
@@ -77,8 +78,8 @@ def main(  # noqa: PLR0913
     )
     try:
         measured = asyncio.run(run(options, console))
-    except StepRewardError as error:
-        console.print(f"bench-judge: {error.message}", style="red", markup=False, soft_wrap=True)
+    except (StepRewardError, httpx.HTTPError) as error:
+        console.print(f"bench-judge: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(1)
     report.write(out, options, measured)
     console.print(report.summary(measured), markup=False)

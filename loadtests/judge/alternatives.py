@@ -50,14 +50,14 @@ async def served_retsp(service: Service, door: Door, voted: Sequence[VotedSoluti
     served = []
     for one in voted:
         door.give({})
-        said = await service.judge([one.solution], method="retsp")
+        said = await service.retsp([one.solution])
         served.append(Served(list(door.prompts), [step.score for step in said.items[0].steps]))
     return served
 
 
 async def bare_retsp(service: Service, solutions: Sequence[Solution]) -> list[list[float | None]]:
     """Scores without references, to hold against slots."""
-    said = await service.judge(solutions, method="retsp", retrieval={"mode": "none"})
+    said = await service.retsp(solutions, retrieval={"mode": "none"})
     return [[step.score for step in item.steps] for item in said.items]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 
 import httpx
+from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 _IDLE_POLL_S = 0.05
@@ -55,6 +56,11 @@ class Counter:
         wall_s = time.perf_counter() - started_s
         return Cost(wall_s, await self._at_rest() - before, read_again)
 
+    async def block_tokens(self) -> int:
+        """The block size of its cache of prefixes."""
+        info = (family for family in await self._families() if family.name == "vllm:cache_config_info")
+        return int(next(info).samples[0].labels["block_size"])
+
     async def _at_rest(self) -> Tokens:
         while True:
             values = await self._scrape()
@@ -68,10 +74,12 @@ class Counter:
 
     async def _scrape(self) -> dict[str, float]:
         """Each metric's samples, added up over engines."""
-        answer = await self._http.get("/metrics")
-        answer.raise_for_status()
         sums: dict[str, float] = {}
-        for family in text_string_to_metric_families(answer.text):
+        for family in await self._families():
             for sample in family.samples:
                 sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
         return sums
+
+    async def _families(self) -> list[Metric]:
+        answer = await self._http.get("/metrics")
+        return list(text_string_to_metric_families(answer.raise_for_status().text))

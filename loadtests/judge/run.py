@@ -28,6 +28,8 @@ from stepreward.settings import EMBEDDED, Settings
 from stepreward.worker.client import WorkerClient
 
 _TIMEOUT_S = 1800
+# Of the first solution, whose trajectories the second copy reads twice to compare the scores.
+_COMPARED_STEPS = 2
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,10 @@ async def run(options: Options, console: Console) -> Measured:
         prepare_model(settings)
     await _with_service(options, settings, measured, console)
     if not options.worker_url:
-        for block_tokens in options.block_sizes:
+        for block_tokens in {*options.block_sizes} - {block.block_tokens for block in measured.blocks}:
             async with running(console, worker=settings, block_tokens=block_tokens), _http(settings) as http:
-                parts = await _parts(http, settings, options)
-                blocks = Blocks(measured.served, measured.voted[0].solution, parts.retsp.labels)
-                measured.blocks.append(await blocks.of(block_tokens, http, parts.model, parts.raw))
-                console.print(f"block size {block_tokens}: measured")
+                measured.blocks.append(await _block(await _parts(http, settings, options), measured, console))
+    measured.blocks.sort(key=lambda block: block.block_tokens)
     return measured
 
 
@@ -125,7 +125,8 @@ async def _measure_all(
     await bench.raw.judge([salted(voted[0].solution, 99_999)])
     if second and bench.door:
         comparison = Comparison(parts.rprm, parts.tokenizer, second)
-        measured.same_scores = comparison.of(bench.raw.prompts(warm_up), said.items[0].steps, bench.door.prompts)
+        prompts, steps = bench.raw.prompts(warm_up)[:_COMPARED_STEPS], said.items[0].steps[:_COMPARED_STEPS]
+        measured.same_scores = comparison.of(prompts, steps, bench.door.prompts)
     measured.load_average.append(os.getloadavg()[0])
     batches = [voted[start : start + options.solutions] for start in range(0, len(voted), options.solutions)]
     measured.costs = await measure(bench, batches, options.k, console.print)
@@ -139,6 +140,15 @@ async def _measure_all(
     measured.served = await alternatives.served_retsp(bench.service, bench.door, voted)
     measured.bare = await alternatives.bare_retsp(bench.service, [one.solution for one in voted])
     measured.slots = await alternatives.slots(parts.http, parts.model, parts.tokenizer, parts.retsp.labels, voted)
+    measured.blocks.append(await _block(parts, measured, console))
+
+
+async def _block(parts: Parts, measured: Measured, console: Console) -> Block:
+    """retsp's prefixes at the block size that the worker has."""
+    block_tokens = await Counter(parts.http).block_tokens()
+    console.print(f"prefixes in blocks of {block_tokens}")
+    blocks = Blocks(measured.served, measured.voted[0].solution, parts.retsp.labels)
+    return await blocks.of(block_tokens, parts.http, parts.model, parts.raw)
 
 
 def _settings(options: Options) -> Settings:

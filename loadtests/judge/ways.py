@@ -8,8 +8,9 @@ import httpx
 
 from loadtests.judge.reference import SecondCopy
 from stepreward.concurrency import run_all
+from stepreward.errors import WorkerAnswerInvalid
 from stepreward.prompts.rprm import RPRM
-from stepreward.schema import Prompt, References, ScoreRequest, ScoreResponse, Solution
+from stepreward.schema import Prompt, References, ScoreResponse, Solution
 from stepreward.worker.sampling import content_seed
 
 SERVICE_WAYS: dict[str, dict[str, Any]] = {
@@ -107,17 +108,22 @@ class Service:
         self._k = k
 
     async def judge(self, solutions: Sequence[Solution], **options: Any) -> ScoreResponse:
-        """`options` are fields of the request. An item without a score is an error here."""
+        """By rprm, with K trajectories. `options` are fields of the request."""
         trajectories = {"k": self._k, **options.pop("trajectories", {})}
+        return await self._ask(solutions, method="rprm", trajectories=trajectories, **options)
+
+    async def retsp(self, solutions: Sequence[Solution], **options: Any) -> ScoreResponse:
+        return await self._ask(solutions, method="retsp", **options)
+
+    async def _ask(self, solutions: Sequence[Solution], **options: Any) -> ScoreResponse:
+        """Raises WorkerAnswerInvalid where not every item has scores."""
         items = [{"question": one.question, "steps": list(one.steps)} for one in solutions]
-        request = ScoreRequest.model_validate(
-            {"items": items, "method": "rprm", "trajectories": trajectories, **options}
-        )
-        answer = await self._http.post("/score", json=request.model_dump(mode="json", exclude_unset=True))
-        answer.raise_for_status()
+        answer = await self._http.post("/score", json={"items": items, **options})
+        if not answer.is_success:
+            raise WorkerAnswerInvalid(f"the service answered {answer.status_code}: {answer.text}")
         said = ScoreResponse.model_validate_json(answer.content)
-        for item in said.items:
-            assert item.status == "ok", item.failure
+        if failed := [item.failure for item in said.items if item.failure]:
+            raise WorkerAnswerInvalid(f"the service did not score an item: {failed[0].message}")
         return said
 
 
