@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from stepreward.concurrency import run_all
 from stepreward.embedded.child import Child, http_ready
 from stepreward.embedded.model import is_prepared
 from stepreward.embedded.preflight import find_device
@@ -46,10 +47,9 @@ async def running(
     """A worker by these settings, with another block size than `serve`'s where one is given; and `serve` by settings
     that name a worker. Exits where a signal stopped them."""
     async with Supervisor(console, grace_s=_GRACE_S) as supervisor:
-        if worker:
-            await supervisor.start(_worker(worker, block_tokens))
-        if serve:
-            await supervisor.start(_serve(serve))
+        children = [_worker(worker, block_tokens)] if worker else []
+        children += [_serve(serve)] if serve else []
+        await run_all(supervisor.start(child) for child in children)
         yield
     if supervisor.exit_code:
         raise SystemExit(supervisor.exit_code)
