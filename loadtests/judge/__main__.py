@@ -36,7 +36,7 @@ from stepreward.errors import StepRewardError
 )
 @click.option(
     "--block-sizes",
-    default="128,32,16",
+    default="128,64,32",
     show_default=True,
     help="blocks of the worker's cache, in tokens, for retsp's prefixes; the worker is started for each but its own",
 )

@@ -82,6 +82,7 @@ def _content(options: Options, measured: Measured) -> dict[str, Any]:
         "passes": {name: [asdict(one) for one in passes] for name, passes in measured.passes.items()},
         "slots": _slots(measured),
         "blocks": [asdict(block) for block in measured.blocks],
+        "refused_blocks": measured.refused_blocks,
     }
 
 
@@ -104,6 +105,8 @@ def _page(options: Options, measured: Measured) -> str:
         parts.append(_passes(measured))
     if measured.blocks:
         parts.append(_blocks(measured.blocks))
+    if measured.refused_blocks:
+        parts.append(f"With blocks of {measured.refused_blocks} tokens the worker does not start.\n")
     if measured.slots:
         parts.append(_slots_said(measured))
     return "\n".join(parts)

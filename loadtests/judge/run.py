@@ -20,6 +20,7 @@ from loadtests.judge.same_scores import Comparison, SameScores
 from loadtests.judge.slots import Slots
 from loadtests.judge.votes import Door
 from loadtests.judge.ways import Raw, Reference, Sampling, Service, salted
+from stepreward.embedded.child import ChildFailed
 from stepreward.prompts.retsp import RetSP
 from stepreward.prompts.rprm import RPRM
 from stepreward.prompts.template import StepTemplate
@@ -62,6 +63,7 @@ class Measured:
     bare: list[list[float | None]] = field(default_factory=list)
     slots: list[Slots] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
+    refused_blocks: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,11 @@ async def run(options: Options, console: Console) -> Measured:
     await _with_service(options, settings, measured, console)
     if not options.worker_url:
         for block_tokens in {*options.block_sizes} - {block.block_tokens for block in measured.blocks}:
-            async with running(console, worker=settings, block_tokens=block_tokens), _http(settings) as http:
-                measured.blocks.append(await _block(await _parts(http, settings, options), measured, console))
+            try:
+                async with running(console, worker=settings, block_tokens=block_tokens), _http(settings) as http:
+                    measured.blocks.append(await _block(await _parts(http, settings, options), measured, console))
+            except ChildFailed:
+                measured.refused_blocks.append(block_tokens)
     measured.blocks.sort(key=lambda block: block.block_tokens)
     return measured
 
