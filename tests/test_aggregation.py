@@ -23,8 +23,28 @@ ULPS = 1 + 4 * 2**-53
 @given(SCORES)
 def test_every_aggregate_stands_in_zero_to_one(scores):
     found = aggregates(scores)
-    for value in (found.min, found.prod, found.mean, found.last):
+    for value in (found.min, found.prod, found.mean, found.last, found.weighted):
         assert 0 <= value <= 1
+
+
+@given(SCORES)
+def test_the_weighted_mean_stands_between_the_least_and_the_greatest_score(scores):
+    found = aggregates(scores)
+    assert min(scores) <= found.weighted <= max(scores)
+
+
+@given(SCORES)
+def test_a_step_that_nobody_is_sure_about_changes_no_weighted_mean(scores):
+    if any(abs(score - 0.5) > 1e-3 for score in scores):
+        assert aggregates([*scores, 0.5]).weighted == pytest.approx(aggregates(scores).weighted, abs=1e-9)
+
+
+def test_the_weights_are_what_is_left_of_a_bit_of_entropy():
+    sure, unsure = 0.99, 0.6
+    weights = [1 + p * math.log2(p) + (1 - p) * math.log2(1 - p) for p in (sure, unsure)]
+    expected = (weights[0] * sure + weights[1] * unsure) / sum(weights)
+    assert aggregates([sure, unsure]).weighted == pytest.approx(expected)
+    assert aggregates([0.5, 0.5]).weighted == 0.5
 
 
 @given(SCORES)
