@@ -1,6 +1,9 @@
 """`corpus ingest --engine ray`: the same snapshot, encoded on a Ray cluster of two nodes."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from qdrant_process import Server, serving
+from stepreward.commands.ingest import command
 from stepreward.corpus.ingest import Ingest
 from stepreward.corpus.ray_encoder import Model, RayOptions, ray_encoder
 from stepreward.corpus.vectors import TextEncoder
@@ -153,3 +158,20 @@ def test_without_a_cluster_none_is_started_and_one_line_says_so(address) -> None
     import ray
 
     assert not ray.is_initialized()
+
+
+@pytest.mark.parametrize("option", [["--ray-workers", "2"], ["--ray-address", "auto"]])
+def test_an_option_of_a_cluster_without_one_is_refused(option) -> None:
+    ran = CliRunner().invoke(command, option)
+    assert isinstance(ran.exception, ConfigurationError)
+    assert str(ran.exception) == f"{option[0]}: only for --engine ray"
+
+
+def test_without_its_library_the_engine_says_what_it_needs(tmp_path) -> None:
+    (tmp_path / "ray.py").write_text("raise ModuleNotFoundError('no', name='ray')", encoding="utf-8")
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    code = "import asyncio, stepreward.corpus.ray_encoder as r\n"
+    code += "async def run():\n async with r.ray_encoder(r.Model('x', 4, 'cpu'), r.RayOptions()): pass\n"
+    code += "try: asyncio.run(run())\nexcept r.ConfigurationError as error: print(error)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env, timeout=120)
+    assert ran.stdout.strip() == '--engine ray needs the module ray (pip install "stepreward[ray]")'

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
@@ -108,9 +109,7 @@ class _Surveyed:
     show_default=True,
     help="what encodes: this process, or a Ray cluster that runs, whose nodes all have stepreward and the encoder",
 )
-@click.option(
-    "--ray-address", envvar="RAY_ADDRESS", help="auto or HOST:PORT, for ray  [default: auto; env: RAY_ADDRESS]"
-)
+@click.option("--ray-address", help="auto or HOST:PORT, for ray  [default: auto; env: RAY_ADDRESS]")
 @click.option(
     "--ray-workers", type=click.IntRange(1), help="encoders, for ray  [default: one for each GPU, or else CPU]"
 )
@@ -139,13 +138,21 @@ def command(  # noqa: PLR0913  (an option each)
     Interrupted, it goes on where it was when it is run again. A snapshot that is already stored is not built again.
     """
     settings = collect(given)
-    if engine != "ray" and ray_workers is not None:
-        raise ConfigurationError("--ray-workers: only for --engine ray")
-    ray = RayOptions(ray_address or "auto", ray_workers) if engine == "ray" else None
+    ray = _ray_options(engine, ray_address, ray_workers)
     request = Request(sources or (STARTER,), cast("Format", form), rejected, strict, activate, ray)
     summary = asyncio.run(_ingest(request, settings, Console(stderr=True)))
     if as_json:
         click.echo(json.dumps(asdict(summary)))
+
+
+def _ray_options(engine: str, address: str | None, workers: int | None) -> RayOptions | None:
+    """Raises ConfigurationError for options of a cluster where none is asked for."""
+    if engine == "ray":
+        return RayOptions(address or os.environ.get("RAY_ADDRESS") or "auto", workers)
+    for name, given in {"--ray-address": address, "--ray-workers": workers}.items():
+        if given is not None:
+            raise ConfigurationError(f"{name}: only for --engine ray")
+    return None
 
 
 async def _ingest(request: Request, settings: Settings, console: Console) -> Summary:
