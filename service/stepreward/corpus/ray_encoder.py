@@ -59,12 +59,16 @@ class ChunkEncoder:
     """In an actor: one model, loaded once."""
 
     def __init__(self, model: Model) -> None:
-        self._encoder = Encoder.load(model.path, model.batch_size, device=model.device)
+        self._model = model
+        self._encoder: Encoder | None = None
 
     def __call__(self, rows: Mapping[str, Any]) -> dict[str, Any]:
         """One row each: a chunk's number and texts to its number and vectors, as bytes."""
         [texts] = rows["texts"]
-        vectors = asyncio.run(self._encoder.encode([str(text) for text in texts], remember=False))
+        # Not when the actor starts: Ray would not tell why that failed.
+        encoder = self._encoder or Encoder.load(self._model.path, self._model.batch_size, device=self._model.device)
+        self._encoder = encoder
+        vectors = asyncio.run(encoder.encode([str(text) for text in texts], remember=False))
         return {"number": rows["number"], "vectors": np.array([vectors.tobytes()], dtype=object)}
 
 
