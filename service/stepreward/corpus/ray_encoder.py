@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from stepreward.corpus.vectors import TEXTS_PER_BATCH, TextEncoder
-from stepreward.errors import ConfigurationError, EncoderFailed
+from stepreward.errors import ConfigurationError, EncoderFailed, StepRewardError
 from stepreward.retrieval.encoder import Encoder, EncoderDevice, Vectors, embedded_encoder_path, encoder_name
 from stepreward.settings import EMBEDDED
 
@@ -63,13 +63,18 @@ class ChunkEncoder:
         self._encoder: Encoder | None = None
 
     def __call__(self, rows: Mapping[str, Any]) -> dict[str, Any]:
-        """One row each: a chunk's number and texts to its number and vectors, as bytes."""
+        """One row each: a chunk's number and texts to its number and vectors, as bytes, or what went wrong."""
         [texts] = rows["texts"]
-        # Not when the actor starts: Ray would not tell why that failed.
-        encoder = self._encoder or Encoder.load(self._model.path, self._model.batch_size, device=self._model.device)
-        self._encoder = encoder
-        vectors = asyncio.run(encoder.encode([str(text) for text in texts], remember=False))
-        return {"number": rows["number"], "vectors": np.array([vectors.tobytes()], dtype=object)}
+        try:
+            vectors, error = self._vectors([str(text) for text in texts]).tobytes(), ""
+        except StepRewardError as raised:  # of which Ray would only tell that there was one
+            vectors, error = b"", raised.message
+        return {"number": rows["number"], "vectors": np.array([vectors], dtype=object), "error": np.array([error])}
+
+    def _vectors(self, texts: list[str]) -> Vectors:
+        if self._encoder is None:
+            self._encoder = Encoder.load(self._model.path, self._model.batch_size, device=self._model.device)
+        return asyncio.run(self._encoder.encode(texts, remember=False))
 
 
 class RayEncoding:
@@ -126,10 +131,13 @@ class RayEncoding:
         error: Exception = EncoderFailed("the dataset ended before its texts. This is a bug.")
         try:
             for rows in results:
-                for number, vectors in zip(rows["number"].tolist(), rows["vectors"], strict=True):
+                for number, vectors, said in zip(rows["number"].tolist(), rows["vectors"], rows["error"], strict=True):
                     with self._lock:
                         answer = self._waiting.pop(number)
-                    answer.set_result(vectors)
+                    if said:
+                        answer.set_exception(EncoderFailed(str(said)))
+                    else:
+                        answer.set_result(vectors)
         except Exception as raised:  # noqa: BLE001  (raised by each call that waits)
             error = EncoderFailed(f"the Ray cluster failed: {_reason(raised)}")
             error.__cause__ = raised
