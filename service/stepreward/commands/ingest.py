@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +17,7 @@ from stepreward import wiring
 from stepreward.commands.options import collect, with_settings
 from stepreward.commands.progress import stages
 from stepreward.corpus.ingest import Ingest, Ingested, Progress
+from stepreward.corpus.ray_encoder import Model, RayOptions, ray_encoder
 from stepreward.corpus.readers import FORMATS, Format, HubDataset
 from stepreward.corpus.readers.hub import PREFIX
 from stepreward.corpus.rejected import DeadLetters, Rejected
@@ -45,13 +47,14 @@ class _Source(click.Path):
 
 @dataclass(frozen=True)
 class Request:
-    """What to ingest. `rejected` is None for a file of the snapshot's own in the data directory."""
+    """What to ingest. `rejected` None is a file of the snapshot's own in the data directory, `ray` None no cluster."""
 
     sources: Sequence[Path | HubDataset]
     form: Format
     rejected: Path | None
     strict: bool
     activate: bool
+    ray: RayOptions | None
 
 
 @dataclass(frozen=True)
@@ -99,15 +102,29 @@ class _Surveyed:
     help="file for the rows that cannot be used  [default: rejected/SNAPSHOT.jsonl in the data directory]",
 )
 @click.option("--strict", is_flag=True, help="refuse the corpus at the first row that cannot be used")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="what encodes: this process, or a Ray cluster that runs, whose nodes all have stepreward and the encoder",
+)
+@click.option("--ray-address", help="auto or HOST:PORT, for ray  [default: auto; env: RAY_ADDRESS]")
+@click.option(
+    "--ray-workers", type=click.IntRange(1), help="encoders, for ray  [default: one for each GPU, or else CPU]"
+)
 @click.option("--json", "as_json", is_flag=True, help="print what was done as a line of JSON on stdout")
 @with_settings
-def command(
+def command(  # noqa: PLR0913  (an option each)
     *,
     sources: tuple[Path | HubDataset, ...],
     form: str,
     activate: bool,
     rejected: Path | None,
     strict: bool,
+    engine: str,
+    ray_address: str | None,
+    ray_workers: int | None,
     as_json: bool,
     **given: str | None,
 ) -> None:
@@ -121,10 +138,21 @@ def command(
     Interrupted, it goes on where it was when it is run again. A snapshot that is already stored is not built again.
     """
     settings = collect(given)
-    request = Request(sources or (STARTER,), cast("Format", form), rejected, strict, activate)
+    ray = _ray_options(engine, ray_address, ray_workers)
+    request = Request(sources or (STARTER,), cast("Format", form), rejected, strict, activate, ray)
     summary = asyncio.run(_ingest(request, settings, Console(stderr=True)))
     if as_json:
         click.echo(json.dumps(asdict(summary)))
+
+
+def _ray_options(engine: str, address: str | None, workers: int | None) -> RayOptions | None:
+    """Raises ConfigurationError for options of a cluster where none is asked for."""
+    if engine == "ray":
+        return RayOptions(address or os.environ.get("RAY_ADDRESS") or "auto", workers)
+    for name, given in {"--ray-address": address, "--ray-workers": workers}.items():
+        if given is not None:
+            raise ConfigurationError(f"{name}: only for --engine ray")
+    return None
 
 
 async def _ingest(request: Request, settings: Settings, console: Console) -> Summary:
@@ -181,12 +209,23 @@ def _survey(request: Request, settings: Settings, progress: Progress, console: C
 
 
 async def _build(request: Request, settings: Settings, store: Store, found: Survey, progress: Progress) -> Ingested:
-    encoder = await asyncio.to_thread(wiring.load_encoder, settings)
-    try:
-        ingest = Ingest(store, TextEncoder.of(encoder), found, wiring.reduction(settings), progress)
+    async with _encoder(request.ray, settings) as encoder:
+        ingest = Ingest(store, encoder, found, wiring.reduction(settings), progress)
         return await ingest.run(solutions_of(read_corpus(request.sources, request.form)))
+
+
+@asynccontextmanager
+async def _encoder(ray: RayOptions | None, settings: Settings) -> AsyncIterator[TextEncoder]:
+    if ray:
+        model = Model(settings.encoder_model, settings.encoder_batch_size, settings.encoder_device)
+        async with ray_encoder(model, ray) as encoder:
+            yield encoder
+        return
+    local = await asyncio.to_thread(wiring.load_encoder, settings)
+    try:
+        yield TextEncoder.of(local)
     finally:
-        encoder.close()
+        local.close()
 
 
 def _summary(surveyed: _Surveyed, manifest: Manifest, done: Ingested | None, active: bool, seconds: float) -> Summary:

@@ -19,7 +19,7 @@ from typing import Literal
 from stepreward.concurrency import run_all
 from stepreward.corpus.points import content_sha256, question_id, question_point, step_ids, step_points, stored_texts
 from stepreward.corpus.survey import CorpusDigest, Survey
-from stepreward.corpus.vectors import TEXTS_PER_BATCH, TextEncoder, TextVectors
+from stepreward.corpus.vectors import TextEncoder, TextVectors
 from stepreward.errors import ConfigurationError
 from stepreward.retrieval.encoder import Vector
 from stepreward.retrieval.manifest import SCHEMA_VERSION, Manifest
@@ -71,14 +71,14 @@ class Ingest:
         reduction: Reduction,
         progress: Progress,
         *,
-        texts_per_batch: int = TEXTS_PER_BATCH,
+        texts_per_batch: int | None = None,
     ) -> None:
         self._store = store
         self._encoder = encoder
         self._survey = survey
         self._reduction = reduction
         self._progress = progress
-        self._texts_per_batch = texts_per_batch
+        self._texts_per_batch = texts_per_batch or encoder.texts_per_batch
 
     async def run(self, solutions: Iterable[LabelledSolution]) -> Ingested:
         """Store `solutions`, those that were surveyed, as a complete snapshot; nothing where that is done already.

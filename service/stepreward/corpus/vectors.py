@@ -19,11 +19,15 @@ _KNOWN_TEXTS = 65_536
 
 @dataclass(frozen=True)
 class TextEncoder:
-    """All that an ingest asks of an encoder. `encode`: n texts to (n, dimensions) float32, rows of length 1."""
+    """All that an ingest asks of an encoder. `encode`: n texts to (n, dimensions) float32, rows of length 1.
+
+    `texts_per_batch`: how many it is best given at once.
+    """
 
     name: str
     dimensions: int
     encode: Callable[[Sequence[str]], Awaitable[Vectors]]
+    texts_per_batch: int = TEXTS_PER_BATCH
 
     @classmethod
     def of(cls, encoder: Encoder) -> "TextEncoder":
@@ -49,8 +53,8 @@ class TextVectors:
         # By length, for a batch pads its texts to the longest.
         texts = sorted(sample, key=len)
         vectors = np.empty((len(texts), encoder.dimensions), dtype=np.float32)
-        for start in range(0, len(texts), TEXTS_PER_BATCH):
-            batch = texts[start : start + TEXTS_PER_BATCH]
+        for start in range(0, len(texts), encoder.texts_per_batch):
+            batch = texts[start : start + encoder.texts_per_batch]
             vectors[start : start + len(batch)] = await encoder.encode(batch)
             progress(start + len(batch), len(texts))
         fitted = cls(encoder, await asyncio.to_thread(PCA.fit, vectors, reduction))
