@@ -60,7 +60,10 @@ class Door:
         if not call.done():
             call.cancel()
             return Response(status_code=499)
-        answer = call.result()
+        try:
+            answer = call.result()
+        except httpx.ConnectError:  # it is starting
+            return Response(status_code=503)
         asked = json.loads(body) if body else {}
         content = self._voted(asked, answer.content) if "logprob_token_ids" in asked else answer.content
         return Response(content, answer.status_code, media_type="application/json")
