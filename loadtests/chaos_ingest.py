@@ -270,9 +270,9 @@ def _ids_of(solution: LabelledSolution) -> list[str]:
 
 @click.command()
 @click.option("--kills", default=50, show_default=True)
-@click.option("--solutions", default=2000, show_default=True, help="of the starter corpus")
+@click.option("--solutions", default=600, show_default=True, help="of the starter corpus")
 @click.option("--seed", default=14, show_default=True)
-@click.option("--batch-s", default=0.3, show_default=True, help="seconds that the encoder takes for a batch")
+@click.option("--batch-s", default=0.05, show_default=True, help="seconds that the encoder takes for a batch")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), default=OUTPUT, show_default=True)
 def main(kills: int, solutions: int, seed: int, batch_s: float, output: Path) -> None:
     with tempfile.TemporaryDirectory() as work:
