@@ -6,7 +6,6 @@ from typing import Any, cast
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from stepreward.calibrate.collect import collect, read_labelled
@@ -14,6 +13,7 @@ from stepreward.calibrate.fit import fit
 from stepreward.calibrate.plot import draw
 from stepreward.calibrate.steps import LabelledStep, read_steps
 from stepreward.calibration import Calibration, Figure
+from stepreward.commands.bars import counted
 from stepreward.corpus.readers import FORMATS, Format
 from stepreward.errors import ConfigurationError
 
@@ -70,14 +70,7 @@ def _scored(
         cast("Format", form),
         lambda line: console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True),
     )
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
+    with counted(console) as progress:
         task = progress.add_task("scoring", total=len(solutions))
         steps = asyncio.run(collect(solutions, url, record, concurrency, lambda done: progress.advance(task, done)))
     without = sum(step.score is None for step in steps)

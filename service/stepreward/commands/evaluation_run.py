@@ -12,9 +12,9 @@ import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table as Shown
 
+from stepreward.commands.bars import counted
 from stepreward.errors import ConfigurationError
 from stepreward.evaluation.answers import AnswerLog, Answers
 from stepreward.evaluation.ask import Condition, ask, identity, request_of
@@ -175,7 +175,7 @@ def answers_of(name: str, items: Sequence[LabelledItem], options: Options, recor
     scores = read_recorded(recorded.path, recorded.key)
     digest = hashlib.sha256(recorded.path.read_bytes()).hexdigest()
     wanted = identity(name, items, [], recorded={"key": recorded.key, "sha256": digest})
-    with AnswerLog.open(options.output, wanted) as log, _progress() as progress:
+    with AnswerLog.open(options.output, wanted) as log, counted(Console(stderr=True)) as progress:
         task = progress.add_task("reading", total=len(items), completed=len(log.of(RECORDED)))
         take_recorded(scores, items, log, lambda: progress.advance(task))
         return log.of(RECORDED)
@@ -198,7 +198,7 @@ async def _ask_all(
     missing = [one for one in conditions if len(log.of(one.name)) < len(items)]
     if not missing:
         return
-    with _progress() as progress:
+    with counted(Console(stderr=True)) as progress:
         task = progress.add_task("scoring", total=len(items) * len(conditions))
         progress.update(task, completed=sum(len(log.of(one.name)) for one in conditions))
         async with open_scorer(options.url, options.in_process) as scorer:
@@ -217,17 +217,6 @@ _SERVICE_ONLY = (
     "items_per_request",
     "concurrency",
 )
-
-
-def _progress() -> Progress:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=Console(stderr=True))
 
 
 def finish(options: Options, report: Report, runs: Sequence[Facts]) -> None:

@@ -12,11 +12,11 @@ from typing import IO, Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from stepreward.bulk import Summary, read_rows, score_rows
 from stepreward.client import AsyncClient
+from stepreward.commands.bars import counted
 from stepreward.errors import ConfigurationError
 from stepreward.files import BadRow, open_lines
 from stepreward.schema import Item, ScoreRequest, TrajectoryOptions
@@ -82,7 +82,7 @@ async def _run(file: Path, out: IO[str], bad_path: Path, total: int | None, opti
     )
     rows = itertools.islice(read_rows(file, options["question_key"]), options["limit"])
     summary = Summary()
-    with _progress() as progress, ExitStack() as stack:
+    with counted(Console(stderr=True)) as progress, ExitStack() as stack:
         task = progress.add_task("scoring", total=total)
         bad: IO[str] | None = None
         async with AsyncClient(options["url"]) as client:
@@ -101,17 +101,6 @@ async def _run(file: Path, out: IO[str], bad_path: Path, total: int | None, opti
 
 def _line(row: BadRow) -> str:
     return json.dumps({"line": row.line, "reason": row.reason}, ensure_ascii=False) + "\n"
-
-
-def _progress() -> Progress:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=Console(stderr=True))
 
 
 def _show(summary: Summary, seconds: float, bad_path: Path) -> None:
