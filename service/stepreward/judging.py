@@ -18,7 +18,7 @@ from stepreward.schema import JudgeMethod, Prompt, References, Solution, StepJud
 from stepreward.worker.sampling import Judge
 
 # Bumped when a judgement's meaning changes: what an older version stored is not found.
-_KEY_VERSION = 1
+_KEY_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,19 @@ class Judging:
         self._bench = bench
         self._plan = plan
         self._seed = seed
+        self._keys: dict[JudgeMethod, list[str]] = {}
 
     def keys(self, method: JudgeMethod, indexes: Sequence[int]) -> list[str]:
         """Of the judgements of these steps: 64 hex digits each."""
+        if method not in self._keys:
+            self._keys[method] = self._all_keys(method)
+        return [self._keys[method][index] for index in indexes]
+
+    def _all_keys(self, method: JudgeMethod) -> list[str]:
         judge, search = self._bench.judges[method], self._plan.searches[method]
         samples = method == "rprm"
+        # Random references and those of an oracle are chosen for the solution as a whole.
+        whole = search.random_seed is not None or search.oracle
         shared = [
             _KEY_VERSION,
             self._bench.model,
@@ -63,12 +71,13 @@ class Judging:
             self._seed if samples else None,
             self.snapshot.id if search.wanted and self.snapshot else None,
             [repr(search), self._bench.finder.revision] if search.wanted else None,
-            self.solution.question,
+            astuple(self.solution) if whole else self.solution.question,
         ]
-        steps = self.solution.steps
-        if search.random_seed is not None or search.oracle:  # which choose for the solution as a whole
-            return [_sha256([*shared, index, astuple(self.solution)]) for index in indexes]
-        return [_sha256([*shared, steps[: index + 1]]) for index in indexes]
+        digest, keys = hashlib.sha256(json.dumps(shared).encode()), []
+        for step in self.solution.steps:
+            digest.update(json.dumps(step).encode())
+            keys.append(digest.hexdigest())
+        return keys
 
     async def judged(self, method: JudgeMethod, indexes: Sequence[int]) -> list[StepJudgement]:
         """The judgement of each of these steps, in order. Raises StepRewardError, the first of any step."""
@@ -152,7 +161,3 @@ def _judgement(
 def may_keep(judgement: StepJudgement) -> bool:
     """Whether it may be given to later requests: all was there that should have been, and all could be read."""
     return not judgement.degraded and all(verdict.p_correct is not None for verdict in judgement.verdicts)
-
-
-def _sha256(parts: Sequence[object]) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

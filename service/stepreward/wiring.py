@@ -14,7 +14,7 @@ import stamina
 from stepreward.body import Limits
 from stepreward.cache import ScoreCache, Values
 from stepreward.calibration import Calibration, Scale
-from stepreward.errors import ConfigurationError, DependencyError, RetrievalUnavailable, StepRewardError
+from stepreward.errors import ConfigurationError, DependencyError, InternalError, RetrievalUnavailable, StepRewardError
 from stepreward.judging import Bench, may_keep
 from stepreward.metrics import Metrics
 from stepreward.pipeline import Pipeline
@@ -109,8 +109,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
             ),
             settings.worker_model,
         )
-        await wait_for_parts(worker, store, settings)
-        card = await worker.connect()
+        card = await wait_for_parts(worker, store, settings)
         tokenizer = await asyncio.to_thread(PromptTokenizer.load, settings.model_path)
         retriever = Retriever(
             encoder,
@@ -146,15 +145,20 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
         )
 
 
-async def wait_for_parts(worker: WorkerClient, store: Store, settings: Settings) -> None:
-    """Until they answer. A store that may be missing is not waited for. Raises DependencyError."""
+async def wait_for_parts(worker: WorkerClient, store: Store, settings: Settings) -> ServedModel:
+    """Until they answer; what the worker serves. A store that may be missing is not waited for.
+
+    Raises DependencyError.
+    """
     async for attempt in stamina.retry_context(
         on=DependencyError, attempts=None, timeout=settings.start_timeout_s, wait_max=1
     ):
         with attempt:
-            await worker.connect()
+            served = await worker.connect()
             if settings.retrieval_policy == "require":
                 await store.active()
+            return served
+    raise InternalError("the start neither found its parts nor gave them up. This is a bug.")
 
 
 def open_store(settings: Settings, metrics: Metrics | None = None) -> Store:
