@@ -37,7 +37,7 @@ from stepreward.corpus.verify import Verification, Verified
 from stepreward.files import open_lines
 from stepreward.retrieval.qdrant import Address, connect
 from stepreward.retrieval.store import Store
-from stepreward.schema import LabelledSolution
+from stepreward.values import LabelledSolution
 
 T = TypeVar("T")
 OUTPUT = Path(__file__).parents[1] / "docs" / "bench" / "ingest_chaos.json"

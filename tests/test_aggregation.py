@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepreward.aggregation import aggregates, first_error, step_score
-from stepreward.schema import Verdict
+from stepreward.values import Verdict
 
 PROBABILITY = st.floats(0, 1)
 SCORES = st.lists(PROBABILITY, min_size=1, max_size=40)

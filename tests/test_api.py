@@ -15,11 +15,12 @@ from qdrant_client import AsyncQdrantClient
 
 from scripted_worker import Fault, ScriptedWorker
 from stepreward import errors
-from stepreward.api import create_app
+from stepreward.api.app import create_app
 from stepreward.metrics import Metrics
 from stepreward.policies import Policy
 from stepreward.retrieval.store import Store
-from stepreward.schema import ErrorBody, Prompt, References, ScoreRequest, ScoreResponse, Solution, TokenCount
+from stepreward.schema import ErrorBody, ScoreRequest, ScoreResponse
+from stepreward.values import Prompt, References, Solution, TokenCount
 from stepreward.worker.sampling import Verdicts
 from test_pipeline import LIMITS, item, long_item, service
 from test_retrieval import NO_PAYLOAD_INDEX, ROWS, BagOfWords

@@ -10,7 +10,7 @@ from loadtests.judge.figures import ratio_of_medians, unique_tokens
 from loadtests.judge.items import VotedSolution, voted_solutions
 from loadtests.judge.running import free_ports
 from loadtests.judge.votes import Door
-from stepreward.schema import Solution
+from stepreward.values import Solution
 
 
 def test_tokens_of_a_shared_prefix_count_once_in_whatever_order_the_prompts_stand() -> None:

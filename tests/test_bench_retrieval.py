@@ -21,7 +21,7 @@ from loadtests.retrieval.texts import ASKED, ASKED_STEPS, STORED_STEPS, read_tex
 from loadtests.retrieval.vectors import Base, Cloud
 from stepreward.retrieval.encoder import Encoder, Vectors
 from stepreward.retrieval.pca import PCA, Reduction
-from stepreward.schema import Solution
+from stepreward.values import Solution
 
 WAYS: tuple[Way, ...] = get_args(Way)
 

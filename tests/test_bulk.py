@@ -29,7 +29,7 @@ import stamina
 import uvicorn
 
 from scripted_worker import ScriptedWorker
-from stepreward.api import create_app
+from stepreward.api.app import create_app
 from stepreward.bulk import Outcome, Row, Summary, read_rows, score_rows
 from stepreward.cli import main
 from stepreward.client import AsyncClient, ServiceUnavailable

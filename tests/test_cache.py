@@ -17,7 +17,8 @@ from stepreward.cache import ScoreCache, Shared, Values
 from stepreward.errors import WorkerUnavailable
 from stepreward.metrics import Metrics
 from stepreward.redis_cache import RedisCache
-from stepreward.schema import ReferenceResult, Verdict
+from stepreward.schema import ReferenceResult
+from stepreward.values import Verdict
 
 
 @dataclass(frozen=True)

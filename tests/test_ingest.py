@@ -24,8 +24,8 @@ from stepreward.retrieval.encoder import Vectors
 from stepreward.retrieval.manifest import Manifest
 from stepreward.retrieval.pca import PCA, Reduction
 from stepreward.retrieval.store import Point, Store
-from stepreward.schema import LabelledSolution
 from stepreward.settings import Settings
+from stepreward.values import LabelledSolution
 from test_retrieval import NO_PAYLOAD_INDEX, ROWS, BagOfWords, corpus_of, row, surveyed
 
 pytestmark = pytest.mark.filterwarnings(NO_PAYLOAD_INDEX)

@@ -22,7 +22,8 @@ import pytest
 
 from conftest import DATA_DIR
 from stepreward.errors import ConfigurationError
-from stepreward.schema import References, ScoreResponse, Solution, TokenCount
+from stepreward.schema import ScoreResponse
+from stepreward.values import References, Solution, TokenCount
 
 pytestmark = pytest.mark.live
 

@@ -10,7 +10,7 @@ from scripted_worker import ScriptedWorker
 from stepreward.errors import InvalidRequest
 from stepreward.retrieval.oracle import outcome
 from stepreward.retrieval.search import SearchOptions
-from stepreward.schema import GradedSolution, References, Solution
+from stepreward.values import GradedSolution, References, Solution
 from test_pipeline import item, prompt_texts, score
 from test_retrieval import EVERYTHING, NEW, NO_PAYLOAD_INDEX, ROWS, Library, row, search, target, with_library
 

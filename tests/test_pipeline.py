@@ -34,17 +34,8 @@ from stepreward.prompts.template import StepTemplate
 from stepreward.references import ReferenceFinder
 from stepreward.retrieval.search import Retriever, SearchOptions
 from stepreward.retrieval.store import Store
-from stepreward.schema import (
-    Item,
-    ItemResult,
-    JudgeMethod,
-    References,
-    RetrievalPolicy,
-    ScoreRequest,
-    ScoreResponse,
-    Solution,
-    StepJudgement,
-)
+from stepreward.schema import Item, ItemResult, JudgeMethod, RetrievalPolicy, ScoreRequest, ScoreResponse
+from stepreward.values import References, Solution, StepJudgement
 from stepreward.wiring import Service
 from stepreward.worker.client import WorkerClient
 from stepreward.worker.sampling import Judge, RetSPJudge, RPRMJudge, sampling_options

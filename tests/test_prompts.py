@@ -20,7 +20,7 @@ from stepreward.prompts.rprm import MARKER, RPRM
 from stepreward.prompts.template import StepTemplate
 from stepreward.prompts.tokens import PromptTokenizer
 from stepreward.prompts.wording import of_our_form
-from stepreward.schema import LabelledSolution, Prompt, ReferenceQuestion, References, ReferenceStep, Solution
+from stepreward.values import LabelledSolution, Prompt, ReferenceQuestion, References, ReferenceStep, Solution
 
 GOLDEN = Path(__file__).parent / "golden"
 ROOMY = 100_000

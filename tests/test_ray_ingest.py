@@ -23,8 +23,8 @@ from stepreward.errors import ConfigurationError
 from stepreward.retrieval.encoder import Encoder, Vectors, embedded_encoder_path
 from stepreward.retrieval.pca import Reduction
 from stepreward.retrieval.store import Store, StoreOptions
-from stepreward.schema import LabelledSolution
 from stepreward.settings import EMBEDDED
+from stepreward.values import LabelledSolution
 from test_retrieval import NO_PAYLOAD_INDEX, corpus_of, row, surveyed
 
 pytest.importorskip("ray", reason="the extra ray is not installed")

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from stepreward.errors import ConfigurationError
 from stepreward.metrics import Metrics
 from stepreward.redis_cache import PAUSE_S, RedisCache
-from stepreward.schema import Verdict
+from stepreward.values import Verdict
 from test_cache import VALUES, Bench, Clock, Judged, judged, on_bench, origins, settled, texts
 
 pytestmark = pytest.mark.timeout(120)

@@ -16,8 +16,9 @@ from stepreward.policies import Adaptive
 from stepreward.retrieval.cross_encoder import CrossEncoderScorer
 from stepreward.retrieval.rerank import Lexical, Ranking, Scorer, lexical_scores, terms
 from stepreward.retrieval.search import Retriever, SearchOptions
-from stepreward.schema import References, ScoreRequest, Solution
+from stepreward.schema import ScoreRequest
 from stepreward.settings import Settings
+from stepreward.values import References, Solution
 from stepreward.wiring import load_reranker
 from test_retrieval import EVERYTHING, NEW, NO_PAYLOAD_INDEX, ROWS, Library, search, target, with_library
 

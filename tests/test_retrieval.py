@@ -43,7 +43,7 @@ from stepreward.retrieval.pca import PCA, Reduction, StoredPCA
 from stepreward.retrieval.qdrant import Address, connect
 from stepreward.retrieval.search import Retriever, SearchOptions
 from stepreward.retrieval.store import Point, Snapshot, Store, StoreOptions
-from stepreward.schema import LabelledSolution, References, Solution
+from stepreward.values import LabelledSolution, References, Solution
 
 NO_PAYLOAD_INDEX = "ignore:Payload indexes have no effect in the local Qdrant:UserWarning"
 pytestmark = pytest.mark.filterwarnings(NO_PAYLOAD_INDEX)

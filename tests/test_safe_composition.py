@@ -14,7 +14,7 @@ from stepreward.prompts.rprm import MARKER
 from stepreward.prompts.template import StepTemplate
 from stepreward.prompts.tokens import PromptTokenizer
 from stepreward.prompts.wording import Wording, built_in, of_our_form, of_published_form
-from stepreward.schema import LabelledSolution, ReferenceQuestion, References, ReferenceStep, Solution
+from stepreward.values import LabelledSolution, ReferenceQuestion, References, ReferenceStep, Solution
 
 # As fine-tuned models have them: tokens that were added to the vocabulary but not called special.
 UNFLAGGED = (

@@ -23,7 +23,7 @@ from qdrant_client import AsyncQdrantClient, models
 
 from qdrant_process import Server, serving
 from scripted_worker import ScriptedWorker
-from stepreward.api import create_app
+from stepreward.api.app import create_app
 from stepreward.errors import RetrievalUnavailable
 from stepreward.retrieval.breaker import BreakerRule, State
 from stepreward.retrieval.manifest import Manifest

@@ -18,8 +18,8 @@ from stepreward.prompts.rprm import MARKER, RPRM
 from stepreward.prompts.template import StepTemplate
 from stepreward.prompts.tokens import Holes, Untrusted
 from stepreward.prompts.wording import Chosen, Wording, of_published_form
-from stepreward.schema import LabelledSolution, ReferenceQuestion, References, ReferenceStep, Solution
 from stepreward.settings import Settings
+from stepreward.values import LabelledSolution, ReferenceQuestion, References, ReferenceStep, Solution
 
 ROOMY = 100_000
 FIRST = "Nothing came before."

@@ -15,7 +15,7 @@ from stepreward.policies import Fixed
 from stepreward.prompts.retsp import RetSP
 from stepreward.prompts.rprm import MARKER, RPRM
 from stepreward.prompts.template import StepTemplate
-from stepreward.schema import Prompt, References, Solution, TokenCount, Verdict
+from stepreward.values import Prompt, References, Solution, TokenCount, Verdict
 from stepreward.worker.client import WorkerClient
 from stepreward.worker.sampling import RetSPJudge, RPRMJudge, content_seed, sampling_options
 

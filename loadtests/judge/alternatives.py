@@ -14,7 +14,7 @@ from loadtests.judge.slots import Slots, read_slots
 from loadtests.judge.votes import Door
 from loadtests.judge.ways import Raw, Service, salted
 from stepreward.prompts.tokens import PromptTokenizer
-from stepreward.schema import Solution
+from stepreward.values import Solution
 
 _SALT = 90_000
 

@@ -15,7 +15,7 @@ from typing import Any
 from stepreward.errors import ConfigurationError
 from stepreward.files import open_lines
 from stepreward.policies import PRIOR_NO, PRIOR_YES
-from stepreward.schema import Solution
+from stepreward.values import Solution
 
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT.parent / "shared" / "data" / "prmbench" / "test_with_rprm_votes.jsonl.gz"

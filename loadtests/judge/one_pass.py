@@ -14,7 +14,7 @@ import httpx
 from loadtests.judge.ways import Sampling
 from stepreward.concurrency import run_all
 from stepreward.prompts.rprm import RPRM
-from stepreward.schema import Prompt
+from stepreward.values import Prompt
 from stepreward.worker.sampling import content_seed
 
 

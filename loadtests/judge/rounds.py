@@ -9,7 +9,7 @@ from loadtests.judge.counting import Cost, Counter
 from loadtests.judge.items import VotedSolution
 from loadtests.judge.votes import Door
 from loadtests.judge.ways import SERVICE_WAYS, Raw, Reference, Service, salted
-from stepreward.schema import Solution
+from stepreward.values import Solution
 
 # The service's ways with the model's own verdicts instead of recorded votes.
 OWN = " (own verdicts)"

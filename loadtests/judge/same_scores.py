@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from loadtests.judge.reference import SecondCopy
 from stepreward.prompts.rprm import RPRM
 from stepreward.prompts.tokens import PromptTokenizer
-from stepreward.schema import Prompt, StepResult, TrajectoryResult
+from stepreward.schema import StepResult, TrajectoryResult
+from stepreward.values import Prompt
 
 SAME = 1e-3
 

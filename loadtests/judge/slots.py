@@ -14,7 +14,7 @@ import httpx
 
 from stepreward.prompts.tokens import PromptTokenizer, Segment, Untrusted
 from stepreward.prompts.wording import built_in
-from stepreward.schema import Solution
+from stepreward.values import Solution
 
 # As many as vLLM gives unless told otherwise (--max-logprobs).
 _MOST_LIKELY = 20

@@ -10,7 +10,8 @@ from loadtests.judge.reference import SecondCopy
 from stepreward.concurrency import run_all
 from stepreward.errors import WorkerAnswerInvalid
 from stepreward.prompts.rprm import RPRM
-from stepreward.schema import Prompt, References, ScoreResponse, Solution
+from stepreward.schema import ScoreResponse
+from stepreward.values import Prompt, References, Solution
 from stepreward.worker.sampling import content_seed
 
 SERVICE_WAYS: dict[str, dict[str, Any]] = {

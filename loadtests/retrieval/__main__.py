@@ -20,8 +20,8 @@ from loadtests.retrieval.texts import STORED_STEPS, read_texts
 from loadtests.retrieval.vectors import Base
 from stepreward.errors import ConfigurationError
 from stepreward.retrieval.encoder import Encoder, embedded_encoder_path
-from stepreward.schema import LabelledSolution
 from stepreward.settings import Settings
+from stepreward.values import LabelledSolution
 
 # Bumped when a build stores something else: older work directories are left alone.
 _RECIPE = 2

@@ -31,7 +31,7 @@ from stepreward.retrieval.manifest import SCHEMA_VERSION, Manifest
 from stepreward.retrieval.payloads import QuestionPayload, StepPayload
 from stepreward.retrieval.pca import Reduction
 from stepreward.retrieval.store import Point, Store
-from stepreward.schema import LabelledSolution
+from stepreward.values import LabelledSolution
 
 _INGESTS = 2
 

@@ -10,7 +10,7 @@ from loadtests.retrieval.build import Exact
 from loadtests.retrieval.engine import Memory
 from loadtests.retrieval.search import Bench, Recall, Way
 from loadtests.retrieval.storing import storing
-from stepreward.schema import Solution
+from stepreward.values import Solution
 
 # Searches of one size in one round.
 _SEARCHES: dict[Way, int] = {"search": 100, "no_duplicates": 50, "active": 50, "new_texts": 20}

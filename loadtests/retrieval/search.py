@@ -17,7 +17,7 @@ from stepreward.metrics import Metrics
 from stepreward.retrieval.encoder import Encoder, Vectors
 from stepreward.retrieval.search import Retriever, SearchOptions
 from stepreward.retrieval.store import Snapshot, Store
-from stepreward.schema import References, Solution
+from stepreward.values import References, Solution
 
 POOL_QUESTIONS = 16
 RECALL_QUESTIONS = 10

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from stepreward.commands.ingest import STARTER
 from stepreward.corpus.survey import read_corpus, solutions_of
-from stepreward.schema import LabelledSolution, Solution
+from stepreward.values import LabelledSolution, Solution
 
 STORED_STEPS = 10_000
 ASKED = 200

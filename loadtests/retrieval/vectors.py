@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from stepreward.retrieval.encoder import Encoder, Vectors
 from stepreward.retrieval.pca import PCA, Reduction
-from stepreward.schema import LabelledSolution
+from stepreward.values import LabelledSolution
 
 STEPS_PER_QUESTION = 9
 _SOLUTIONS_PER_CHUNK = 5_000

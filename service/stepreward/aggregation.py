@@ -9,7 +9,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stepreward.schema import Aggregates, Verdict
+from stepreward.schema import Aggregates
+from stepreward.values import Verdict
 
 P_WRONG_BELOW = 0.5
 

@@ -14,7 +14,8 @@ from stepreward.metrics import Metrics
 from stepreward.plan import Plan
 from stepreward.references import ReferenceFinder
 from stepreward.retrieval.store import Snapshot
-from stepreward.schema import JudgeMethod, Prompt, References, Solution, StepJudgement, TokenCount, Verdict
+from stepreward.schema import JudgeMethod
+from stepreward.values import Prompt, References, Solution, StepJudgement, TokenCount, Verdict
 from stepreward.worker.sampling import Judge
 
 # Bumped when a judgement's meaning changes: what an older version stored is not found.

@@ -7,7 +7,8 @@ from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from stepreward.schema import Degradation, StepResult, TokenCount, Verdict
+from stepreward.schema import Degradation, StepResult
+from stepreward.values import TokenCount, Verdict
 
 Stage = Literal["parse", "encode", "retrieve", "rerank", "render", "judge", "aggregate"]
 ReferenceKind = Literal["question", "step"]

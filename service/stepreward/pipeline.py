@@ -10,7 +10,8 @@ from stepreward.errors import InvalidRequest, RequestError, StepRewardError
 from stepreward.judging import Bench, Judging
 from stepreward.plan import Defaults, Plan, plan, solution_of
 from stepreward.results import Judged, Unscored, failed_result, item_result
-from stepreward.schema import Item, ItemResult, ScoreRequest, ScoreResponse, StepJudgement
+from stepreward.schema import Item, ItemResult, ScoreRequest, ScoreResponse
+from stepreward.values import StepJudgement
 
 
 class Pipeline:

@@ -8,16 +8,15 @@ from stepreward.errors import InvalidRequest
 from stepreward.policies import Adaptive, Fixed, Policy
 from stepreward.retrieval.search import SearchOptions
 from stepreward.schema import (
-    GradedSolution,
     Item,
     JudgeMethod,
     Method,
     ReferenceMode,
     RetrievalOptions,
     ScoreRequest,
-    Solution,
     TrajectoryOptions,
 )
+from stepreward.values import GradedSolution, Solution
 
 _LEFT_OUT: dict[str, set[ReferenceMode | None]] = {
     "questions": {"none", "step_only"},

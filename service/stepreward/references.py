@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from stepreward.errors import RetrievalUnavailable
 from stepreward.retrieval.search import Retriever, SearchOptions
 from stepreward.retrieval.store import Snapshot
-from stepreward.schema import References, RetrievalPolicy, Solution
+from stepreward.schema import RetrievalPolicy
+from stepreward.values import References, Solution
 
 log = logging.getLogger(__name__)
 

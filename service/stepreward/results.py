@@ -12,15 +12,12 @@ from stepreward.schema import (
     Failure,
     ItemResult,
     ReferenceResult,
-    References,
     ScoreRequest,
-    Solution,
-    StepJudgement,
     StepResult,
-    TokenCount,
     TrajectoryResult,
     Usage,
 )
+from stepreward.values import References, Solution, StepJudgement, TokenCount
 
 
 @dataclass(frozen=True)

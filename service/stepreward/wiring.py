@@ -35,8 +35,9 @@ from stepreward.retrieval.qdrant import Address, connect
 from stepreward.retrieval.rerank import Lexical, Scorer
 from stepreward.retrieval.search import Retriever, SearchOptions
 from stepreward.retrieval.store import Store, StoreOptions
-from stepreward.schema import Item, JudgeMethod, ScoreRequest, StepJudgement
+from stepreward.schema import Item, JudgeMethod, ScoreRequest
 from stepreward.settings import EMBEDDED, Settings
+from stepreward.values import StepJudgement
 from stepreward.worker.client import ServedModel, WorkerClient
 from stepreward.worker.sampling import Judge, RetSPJudge, RPRMJudge, sampling_options
 

@@ -13,7 +13,8 @@ from stepreward.client import AsyncClient, ServiceUnavailable
 from stepreward.corpus.readers import Format, read_solutions
 from stepreward.errors import ConfigurationError
 from stepreward.files import BadRow
-from stepreward.schema import Item, LabelledSolution, RetrievalOptions, ScoreRequest, ScoreResponse
+from stepreward.schema import Item, RetrievalOptions, ScoreRequest, ScoreResponse
+from stepreward.values import LabelledSolution
 
 _REQUEST = ScoreRequest(
     items=[Item(question="?", steps=["?"])], method="retsp", retrieval=RetrievalOptions(exclude_duplicates=True)

@@ -7,7 +7,7 @@ import click
 import uvicorn
 
 from stepreward import logs, wiring
-from stepreward.api import create_app
+from stepreward.api.app import create_app
 from stepreward.commands.options import collect, with_settings
 from stepreward.settings import Settings
 

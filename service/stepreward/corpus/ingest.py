@@ -25,7 +25,7 @@ from stepreward.retrieval.encoder import Vector
 from stepreward.retrieval.manifest import SCHEMA_VERSION, Manifest
 from stepreward.retrieval.pca import PCA, Reduction
 from stepreward.retrieval.store import Point, Store
-from stepreward.schema import LabelledSolution
+from stepreward.values import LabelledSolution
 
 Stage = Literal["read", "fit", "store"]
 # Told the stage, how many of its rows, texts or solutions are done, and how many there are where that is known.

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from stepreward.retrieval.encoder import Vector
 from stepreward.retrieval.payloads import QuestionPayload, StepPayload
 from stepreward.retrieval.store import Point
-from stepreward.schema import LabelledSolution
+from stepreward.values import LabelledSolution
 
 
 def content_sha256(solution: LabelledSolution) -> str:

@@ -16,7 +16,7 @@ from stepreward.errors import ConfigurationError
 from stepreward.files import BadRow
 from stepreward.retrieval.manifest import SCHEMA_VERSION
 from stepreward.retrieval.pca import Reduction
-from stepreward.schema import LabelledSolution
+from stepreward.values import LabelledSolution
 
 # Enough to fit hundreds of components, and all texts of the starter corpus; 50 MB of vectors of 384 float32.
 SAMPLE_TEXTS = 32_768

@@ -18,7 +18,7 @@ from stepreward.retrieval.manifest import Manifest
 from stepreward.retrieval.payloads import QuestionPayload, StepPayload
 from stepreward.retrieval.pca import PCA
 from stepreward.retrieval.store import Point, Store
-from stepreward.schema import LabelledSolution
+from stepreward.values import LabelledSolution
 
 # The store keeps float32, or less where it is told to; an encoder in half precision gives a text other last digits in
 # another batch.

@@ -12,7 +12,7 @@ from stepreward.errors import ConfigurationError
 from stepreward.prompts.template import StepTemplate
 from stepreward.prompts.tokens import PromptTokenizer
 from stepreward.prompts.wording import Wording, built_in, of_our_form, read
-from stepreward.schema import Prompt, References, Solution
+from stepreward.values import Prompt, References, Solution
 
 METHOD = "retsp"
 SETTING = "STEPREWARD_RETSP_TEMPLATE"

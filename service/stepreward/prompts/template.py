@@ -7,7 +7,7 @@ from jinja2 import TemplateError
 from stepreward.errors import ConfigurationError, ContextOverflow, InvalidRequest
 from stepreward.prompts.tokens import Holes, PromptTokenizer, Segment
 from stepreward.prompts.wording import Chosen, Wording, built_in
-from stepreward.schema import Prompt, References, Solution
+from stepreward.values import Prompt, References, Solution
 
 _USER = "\ue000user\ue001"
 

@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stepreward.errors import ConfigurationError
 from stepreward.prompts.tokens import Holes, Untrusted
-from stepreward.schema import LabelledSolution, ReferenceQuestion, ReferenceStep, Solution
+from stepreward.values import LabelledSolution, ReferenceQuestion, ReferenceStep, Solution
 
 _PARTS = re.compile(
     r"\A\s*(?:^\[\[marker\]\]\n(?P<marker>[^\n]+)\n\s*)?"

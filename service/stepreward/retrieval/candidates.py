@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from stepreward.retrieval.payloads import reference_question, reference_step
 from stepreward.retrieval.store import Hit
-from stepreward.schema import References
+from stepreward.values import References
 
 
 @dataclass(frozen=True)

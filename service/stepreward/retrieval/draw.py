@@ -19,7 +19,7 @@ from stepreward.concurrency import run_all
 from stepreward.retrieval.encoder import Vectors
 from stepreward.retrieval.payloads import reference_question, reference_step
 from stepreward.retrieval.store import Hit, Kind, Point, Snapshot, Store
-from stepreward.schema import References, Solution
+from stepreward.values import References, Solution
 
 _WINDOW_POINTS = 64
 _SOLUTIONS_AT_ONCE = 16

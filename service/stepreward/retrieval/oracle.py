@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from stepreward.errors import InternalError
 from stepreward.retrieval.candidates import Candidates
 from stepreward.retrieval.payloads import QuestionPayload, StepPayload
-from stepreward.schema import GradedSolution, Solution
+from stepreward.values import GradedSolution, Solution
 
 Labels = Sequence[bool | None]
 

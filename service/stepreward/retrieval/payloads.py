@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict
 
 from stepreward.retrieval.store import Hit
-from stepreward.schema import LabelledSolution, ReferenceQuestion, ReferenceStep
+from stepreward.values import LabelledSolution, ReferenceQuestion, ReferenceStep
 
 
 class QuestionPayload(BaseModel):

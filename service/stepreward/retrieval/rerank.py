@@ -14,7 +14,7 @@ from typing import Protocol
 
 from stepreward.retrieval.candidates import Candidates
 from stepreward.retrieval.store import Hit
-from stepreward.schema import Solution
+from stepreward.values import Solution
 
 _RANKINGS_AT_ONCE = 256
 _K1, _B = 1.2, 0.75

@@ -17,7 +17,7 @@ from stepreward.retrieval.oracle import agreeing, labels_of, question_agrees, st
 from stepreward.retrieval.rerank import Scorer, reordered
 from stepreward.retrieval.store import Hit, Snapshot, Store
 from stepreward.retrieval.widening import SPARE, widened
-from stepreward.schema import References, Solution
+from stepreward.values import References, Solution
 
 
 @dataclass(frozen=True)

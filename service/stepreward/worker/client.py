@@ -12,7 +12,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from stepreward.errors import ConfigurationError, WorkerAnswerInvalid, WorkerUnavailable
-from stepreward.schema import TokenCount
+from stepreward.values import TokenCount
 
 Tokens = Sequence[int]
 Labels = tuple[int, int]

@@ -9,7 +9,7 @@ from stepreward.concurrency import run_all
 from stepreward.policies import Policy
 from stepreward.prompts.retsp import RetSP
 from stepreward.prompts.rprm import MARKER, RPRM
-from stepreward.schema import Prompt, References, Solution, TokenCount, Verdict
+from stepreward.values import Prompt, References, Solution, TokenCount, Verdict
 from stepreward.worker.client import SamplingOptions, WorkerClient
 
 _PROMPTS_PER_CALL = 64

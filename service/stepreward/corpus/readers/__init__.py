@@ -20,7 +20,7 @@ from stepreward.corpus.readers.prmbench import PRMBenchRow
 from stepreward.corpus.readers.processbench import ProcessBenchRow
 from stepreward.corpus.readers.rows import Row, decode_cells, file_rows
 from stepreward.files import BadRow, reason_of
-from stepreward.schema import LabelledSolution
+from stepreward.values import LabelledSolution
 
 __all__ = [
     "FORMATS",

@@ -12,7 +12,7 @@ arithmetic, so labels are found by walking through both texts in step, not by se
 import re
 
 from stepreward.corpus.readers.plain import PublishedRow, labelled
-from stepreward.schema import LabelledSolution
+from stepreward.values import LabelledSolution
 
 _MARK = "ки"
 _SIGNS = {"+": True, "-": False}

@@ -10,7 +10,8 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from stepreward.schema import LabelledSolution, Text
+from stepreward.schema import Text
+from stepreward.values import LabelledSolution
 
 
 class PublishedRow(BaseModel):

@@ -20,7 +20,7 @@ from typing import Literal
 from pydantic import Field
 
 from stepreward.corpus.readers.plain import PublishedRow, labelled
-from stepreward.schema import LabelledSolution
+from stepreward.values import LabelledSolution
 
 
 class Completion(PublishedRow):

@@ -18,7 +18,7 @@ from typing import Annotated
 from pydantic import AliasChoices, Field
 
 from stepreward.corpus.readers.plain import PublishedRow, labelled
-from stepreward.schema import LabelledSolution
+from stepreward.values import LabelledSolution
 
 
 class PRMBenchRow(PublishedRow):

@@ -10,7 +10,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from stepreward.corpus.readers.plain import PublishedRow, labelled
-from stepreward.schema import LabelledSolution
+from stepreward.values import LabelledSolution
 
 
 class ProcessBenchRow(PublishedRow):

@@ -1,0 +1,1 @@
+"""HTTP: the routes, and the one place where an error becomes a status."""

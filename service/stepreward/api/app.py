@@ -1,0 +1,87 @@
+"""POST /score, health and metrics."""
+
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+
+from stepreward.api import answers
+from stepreward.body import read_request
+from stepreward.metrics import CONTENT_TYPE
+from stepreward.schema import ReadyBody, ScoreRequest, ScoreResponse
+from stepreward.wiring import Service
+
+
+def create_app(service: Service) -> FastAPI:
+    """The application around a service that is already warm."""
+    app = FastAPI(
+        title="stepreward",
+        summary="Scores the steps of mathematical solutions.",
+        openapi_url="/openapi.json",
+        redoc_url=None,
+    )
+    app.state.service = service
+    answers.install(app)
+    app.add_api_route(
+        "/score",
+        _score,
+        methods=["POST"],
+        response_model=ScoreResponse,
+        responses=answers.ERROR_ANSWERS,
+        summary="Score the steps of one or many solutions",
+        openapi_extra={
+            "requestBody": {"required": True, "content": {"application/json": {"schema": _schema_of(ScoreRequest)}}}
+        },
+    )
+    app.add_api_route("/livez", _livez, summary="Whether this process answers", response_model=None)
+    app.add_api_route(
+        "/readyz",
+        _readyz,
+        summary="Whether the parts it needs answer, and which do not",
+        response_model=ReadyBody,
+        responses={503: {"model": ReadyBody}},
+    )
+    app.add_api_route("/metrics", _metrics, summary="Prometheus metrics", response_model=None)
+    return app
+
+
+async def _score(request: Request) -> Response:
+    service: Service = request.app.state.service
+    with service.metrics.in_flight.track_inprogress():
+        with service.metrics.stage("parse"):
+            wanted = await read_request(request.headers, request.stream(), service.limits)
+        scored = await service.pipeline.score(wanted, request.state.request_id)
+    return Response(orjson.dumps(scored.model_dump(mode="json")), media_type="application/json")
+
+
+async def _livez() -> Response:
+    return Response("ok", media_type="text/plain")
+
+
+async def _readyz(request: Request) -> Response:
+    service: Service = request.app.state.service
+    found = await service.probe()
+    body = ReadyBody(ready=found.ready, parts=found.parts)
+    return Response(
+        orjson.dumps(body.model_dump()), status_code=200 if body.ready else 503, media_type="application/json"
+    )
+
+
+async def _metrics(request: Request) -> Response:
+    service: Service = request.app.state.service
+    return Response(service.metrics.render(), media_type=CONTENT_TYPE)
+
+
+def _schema_of(model: type[ScoreRequest]) -> dict[str, Any]:
+    """The request's JSON schema with its definitions inside: the body is read by hand, so FastAPI does not see it."""
+    schema = model.model_json_schema()
+    definitions = schema.pop("$defs", {})
+    return dict(_inlined(schema, definitions))
+
+
+def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
+    if isinstance(node, dict):
+        if "$ref" in node:
+            return _inlined(definitions[node["$ref"].rsplit("/", 1)[-1]], definitions)
+        return {key: _inlined(value, definitions) for key, value in node.items()}
+    return [_inlined(value, definitions) for value in node] if isinstance(node, list) else node
