@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from qdrant_client import AsyncQdrantClient
 
-from scripted_worker import Fault, ScriptedWorker
+from loadtests.scripted_worker import Fault, ScriptedWorker
 from stepreward import errors
 from stepreward.api.app import create_app
 from stepreward.metrics import Metrics

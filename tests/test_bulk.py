@@ -28,7 +28,7 @@ import pytest
 import stamina
 import uvicorn
 
-from scripted_worker import ScriptedWorker
+from loadtests.scripted_worker import ScriptedWorker
 from stepreward.api.app import create_app
 from stepreward.bulk import Outcome, Row, Summary, read_rows, score_rows
 from stepreward.cli import main

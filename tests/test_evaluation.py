@@ -28,7 +28,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, roc_auc_score
 
-from scripted_worker import ScriptedWorker
+from loadtests.scripted_worker import ScriptedWorker
 from stepreward import aggregation
 from stepreward.calibrate.measure import figures
 from stepreward.cli import main

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from qdrant_client import AsyncQdrantClient
 
-from scripted_worker import Fault, ScriptedWorker
+from loadtests.scripted_worker import Fault, ScriptedWorker
 from stepreward.aggregation import P_WRONG_BELOW
 from stepreward.errors import InvalidRequest, WorkerUnavailable
 from stepreward.plan import Defaults, plan

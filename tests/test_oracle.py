@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scripted_worker import ScriptedWorker
+from loadtests.scripted_worker import ScriptedWorker
 from stepreward.errors import InvalidRequest
 from stepreward.retrieval.oracle import outcome
 from stepreward.retrieval.search import SearchOptions

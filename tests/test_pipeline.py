@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from qdrant_client import AsyncQdrantClient
 
-from scripted_worker import Fault, ScriptedWorker, byte_tokenizer, p_first
+from loadtests.scripted_worker import Fault, ScriptedWorker, byte_tokenizer, p_first
 from stepreward.body import Limits
 from stepreward.cache import ScoreCache, Values
 from stepreward.errors import (

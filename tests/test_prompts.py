@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from scripted_worker import byte_tokenizer
+from loadtests.scripted_worker import byte_tokenizer
 from stepreward.errors import ConfigurationError, ContextOverflow
 from stepreward.prompts.retsp import RetSP
 from stepreward.prompts.rprm import MARKER, RPRM

@@ -21,8 +21,8 @@ import httpx
 import pytest
 from qdrant_client import AsyncQdrantClient, models
 
+from loadtests.scripted_worker import ScriptedWorker
 from qdrant_process import Server, serving
-from scripted_worker import ScriptedWorker
 from stepreward.api.app import create_app
 from stepreward.errors import RetrievalUnavailable
 from stepreward.retrieval.breaker import BreakerRule, State

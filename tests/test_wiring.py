@@ -8,8 +8,8 @@ import uuid
 import pytest
 from qdrant_client import AsyncQdrantClient, models
 
+from loadtests.scripted_worker import ScriptedWorker
 from qdrant_process import cleaned
-from scripted_worker import ScriptedWorker
 from stepreward.errors import ConfigurationError, RetrievalUnavailable
 from stepreward.metrics import Metrics
 from stepreward.retrieval.qdrant import Address

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scripted_worker import byte_tokenizer
+from loadtests.scripted_worker import byte_tokenizer
 from stepreward.embedded.serve import check
 from stepreward.errors import ConfigurationError
 from stepreward.prompts import retsp, rprm

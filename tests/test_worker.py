@@ -8,7 +8,7 @@ from typing import TypeVar
 import httpx
 import pytest
 
-from scripted_worker import Fault, ScriptedWorker, byte_tokenizer, margin, p_first
+from loadtests.scripted_worker import Fault, ScriptedWorker, byte_tokenizer, margin, p_first
 from stepreward import aggregation
 from stepreward.errors import ConfigurationError, StepRewardError, WorkerAnswerInvalid, WorkerUnavailable
 from stepreward.policies import Fixed
