@@ -80,10 +80,11 @@ async def service(
     store: Store | None = None,
     policy: RetrievalPolicy = "require",
     cache_bytes: int = 1 << 20,
+    metrics: Metrics | None = None,
 ) -> AsyncIterator[Service]:
     """A service over the corpus of test_retrieval; `judges` or a `store` of the test's own stand in where given."""
     searched = store or await stored_corpus()
-    encoder, metrics = bag_encoder(encoder_model), Metrics()
+    encoder, metrics = bag_encoder(encoder_model), metrics or Metrics()
     async with worker.http() as http:
         client = WorkerClient(http)
         if worker.always is None:

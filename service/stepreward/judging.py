@@ -139,7 +139,7 @@ class Judging:
         finally:
             self.spent.add(spent.prompt, spent.generated, spent.cached)
             metrics.count_tokens(spent)
-        metrics.count_verdicts(verdict for of_step in verdicts for verdict in of_step)
+        metrics.count_verdicts(method, verdicts, self._plan.policy.cap if method == "rprm" else 1)
         return verdicts
 
 

@@ -5,6 +5,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from stepreward import caller
+
 _STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", None, None).__dict__) | {
     "message",
     "taskName",
@@ -20,6 +22,8 @@ class _Json(logging.Formatter):
             "logger": record.name,
             "event": record.getMessage(),
         }
+        if asker := caller.current.get():
+            line["request_id"] = asker.request_id
         line |= {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)

@@ -1,13 +1,24 @@
-"""Every instrument of the service. Base units, bounded labels."""
+"""Every instrument of the service. Base units, bounded labels.
 
+Where PROMETHEUS_MULTIPROC_DIR names a directory, which must be set before Python starts, prometheus-client keeps the
+numbers in files there, and any of the processes that share it tells those of all.
+"""
+
+import math
+import os
+import platform
 import time
-from collections.abc import Iterable, Iterator
+from collections import Counter as Counts
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
-from stepreward.schema import Degradation, StepResult
+from stepreward.quality import Quality
+from stepreward.schema import Degradation, ItemResult, JudgeMethod
 from stepreward.values import TokenCount, Verdict
 
 Stage = Literal["parse", "encode", "retrieve", "rerank", "render", "judge", "aggregate"]
@@ -17,14 +28,28 @@ _COSINES = (*(tenths / 10 for tenths in range(-2, 10)), 0.95, 1.0)
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 _TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
+# How long a run's series stay after its last request, once others want their place.
+_RUN_IDLE_S = 3600.0
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
     """The instruments of one gateway, on a registry of their own: two gateways in one test do not add up."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_runs: int = 32, clock: Callable[[], float] = time.monotonic) -> None:
+        """`most_runs` is how many of the clients' runs have series of their own."""
+        self._shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
         self.registry = CollectorRegistry()
+        # Series in files that processes share cannot be taken away.
+        self.quality = Quality(self.registry, most_runs, math.inf if self._shared else _RUN_IDLE_S, clock)
+        self.duration = Histogram(
+            "stepreward_request_duration_seconds",
+            "Time from a request's headers to the headers of its answer",
+            ["route"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
         self._stage = Histogram(
             "stepreward_stage_duration_seconds",
             "Time in one stage of a request",
@@ -99,7 +124,10 @@ class Metrics:
             registry=self.registry,
         )
         self.cache_bytes = Gauge(
-            "stepreward_cache_bytes", "Estimated size of the judgements kept in memory", registry=self.registry
+            "stepreward_cache_bytes",
+            "Estimated size of the judgements kept in memory",
+            registry=self.registry,
+            multiprocess_mode="livesum",
         )
         self.cache_evictions = Counter(
             "stepreward_cache_evictions_total",
@@ -117,10 +145,29 @@ class Metrics:
             "stepreward_store_breaker_state",
             "The breaker before the vector store: 0 closed, 1 half-open, a probe under way, 2 open, reads fail at once",
             registry=self.registry,
+            multiprocess_mode="livemax",
         )
         self.in_flight = Gauge(
-            "stepreward_requests_in_flight", "Scoring requests being worked on", registry=self.registry
+            "stepreward_requests_in_flight",
+            "Scoring requests being worked on",
+            registry=self.registry,
+            multiprocess_mode="livesum",
         )
+        self._build = Gauge(
+            "stepreward_build_info",
+            "1, with what the gateway runs",
+            ["version", "python"],
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
+        self._model = Gauge(
+            "stepreward_model_info",
+            "1, with what it scores with",
+            ["model", "encoder", "retsp", "rprm", "calibrated"],
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
+        self._build.labels(version("stepreward"), platform.python_version()).set(1)
 
     @contextmanager
     def stage(self, name: Stage) -> Iterator[None]:
@@ -136,10 +183,12 @@ class Metrics:
         self.tokens.labels("cached").inc(spent.cached or 0)
         self.tokens.labels("generated").inc(spent.generated)
 
-    def count_verdicts(self, verdicts: Iterable[Verdict]) -> None:
-        for verdict in verdicts:
-            kind = "unread" if verdict.p_correct is None else "forced" if verdict.forced else "read"
-            self.verdicts.labels(kind).inc()
+    def count_verdicts(self, method: JudgeMethod, steps: Sequence[Sequence[Verdict]], most: int) -> None:
+        """Of steps that were computed, with up to `most` verdicts each."""
+        kinds = Counts(_kind(verdict) for verdicts in steps for verdict in verdicts)
+        for kind, count in kinds.items():
+            self.verdicts.labels(kind).inc(count)
+        self.quality.judged(method, steps, most)
 
     def count_item(self, outcome: str, degraded: Iterable[Degradation]) -> None:
         """`outcome` is "ok" or an error's code."""
@@ -147,11 +196,25 @@ class Metrics:
         for reason in degraded:
             self.degraded.labels(reason).inc()
 
-    def count_steps(self, steps: Iterable[StepResult]) -> None:
-        for step in steps:
-            if step.method and step.score is not None:
-                self.steps.labels(step.method).inc()
-            self.content_free.inc(step.content_free)
+    def count_result(self, result: ItemResult) -> None:
+        methods = Counts(step.method for step in result.steps if step.method and step.score is not None)
+        for method, count in methods.items():
+            self.steps.labels(method).inc(count)
+        self.content_free.inc(sum(step.content_free for step in result.steps))
+        self.quality.answered(result)
+
+    def tell_model(self, *, model: str, encoder: str, retsp: str, rprm: str, calibrated: bool) -> None:
+        """`retsp` and `rprm` are the versions of the prompts."""
+        self._model.labels(model, encoder, retsp, rprm, str(calibrated).lower()).set(1)
 
     def render(self) -> bytes:
-        return generate_latest(self.registry)
+        """The text that Prometheus reads."""
+        registry = self.registry
+        if self._shared:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
+
+
+def _kind(verdict: Verdict) -> Literal["unread", "forced", "read"]:
+    return "unread" if verdict.p_correct is None else "forced" if verdict.forced else "read"

@@ -76,7 +76,7 @@ class Pipeline:
         with metrics.stage("aggregate"):
             result = item_result(request, Judged(name, judging.solution, steps, judging.spent, judging.asked))
         metrics.count_item(result.failure.code if result.failure else "ok", result.degraded)
-        metrics.count_steps(result.steps)
+        metrics.count_result(result)
         return result
 
 

@@ -231,6 +231,13 @@ class Settings(BaseSettings):
     max_text_chars: int = Field(20_000, ge=1, description="characters of one question or one step")
 
     # telling
+    metrics_runs: int = Field(
+        32,
+        ge=0,
+        le=1000,
+        description="training runs, as clients name them in the header X-Stepreward-Run or as ?run=, that have series "
+        "of their own in the metrics; the others are `other`",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 
     @classmethod

@@ -92,7 +92,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
     wordings = _wordings(settings)
     calibration = Calibration.load(settings.calibration) if settings.calibration else None
     async with AsyncExitStack() as stack:
-        metrics = Metrics()
+        metrics = Metrics(settings.metrics_runs)
         store = open_store(settings, metrics)
         stack.push_async_callback(store.close)
         encoder = await asyncio.to_thread(load_encoder, settings, metrics)
@@ -134,6 +134,13 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
             metrics=metrics,
         )
         pipeline = Pipeline(bench, card.id, _defaults(settings, calibration))
+        metrics.tell_model(
+            model=card.id,
+            encoder=encoder.name,
+            retsp=judges["retsp"].version,
+            rprm=judges["rprm"].version,
+            calibrated=calibration is not None,
+        )
         await check_same_tokenizer(worker, tokenizer)
         await check_corpus(retriever, settings)
         await _warm_up(pipeline)

@@ -1,6 +1,7 @@
 """What every answer has: an id, its count, and for an error the one body and the status."""
 
 import logging
+import time
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -9,7 +10,8 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
-from stepreward import errors
+from stepreward import caller, errors
+from stepreward.caller import Caller
 from stepreward.schema import ErrorBody
 from stepreward.wiring import Service
 
@@ -34,16 +36,24 @@ def install(app: FastAPI) -> None:
 
 async def _counted(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     """Give the request its id, and count its answer under its route, never under a path that a client made up."""
+    started_s = time.perf_counter()
     request.state.request_id = uuid.uuid4().hex
     try:
+        caller.current.set(Caller(request.state.request_id, _run(request)))
         response = await call_next(request)
-    except Exception as error:  # noqa: BLE001  (the handlers know every error of ours: what is left is a bug)
-        response = await _answer_bug(request, error)
+    except Exception as error:  # noqa: BLE001  (the handlers know every error of a route: what is left is a bug)
+        response = await _answer_error(request, error)
     route = getattr(request.scope.get("route"), "path", "unknown")
     service: Service = request.app.state.service
     service.metrics.requests.labels(route, str(response.status_code)).inc()
+    service.metrics.duration.labels(route).observe(time.perf_counter() - started_s)
     response.headers["X-Request-ID"] = request.state.request_id
     return response
+
+
+def _run(request: Request) -> str | None:
+    """In the query for clients that can be told an address and no header. Raises InvalidRequest."""
+    return caller.checked_run(request.headers.get(caller.RUN_HEADER, request.query_params.get(caller.RUN_PARAMETER)))
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
