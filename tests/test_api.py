@@ -19,7 +19,7 @@ from stepreward.api.app import create_app
 from stepreward.metrics import Metrics
 from stepreward.policies import Policy
 from stepreward.retrieval.store import Store
-from stepreward.schema import ErrorBody, ScoreRequest, ScoreResponse
+from stepreward.schema import ErrorBody, Item, ScoreRequest, ScoreResponse
 from stepreward.values import Prompt, References, Solution, TokenCount
 from stepreward.worker.sampling import Verdicts
 from test_pipeline import LIMITS, item, long_item, service
@@ -201,7 +201,7 @@ REFUSED_BODIES: dict[str, tuple[object, int, str, str]] = {
     "empty items": ({"items": []}, 422, "invalid_request", "items"),
     "items of another type": ({"items": {"a": 1}}, 422, "invalid_request", "items"),
     "unknown field": ({**ONE, "temperature": 1}, 422, "invalid_request", "temperature"),
-    "unknown field of an item": (_one(response="a"), 422, "invalid_request", "items[0].response"),
+    "unknown field of an item": (_one(solution="a"), 422, "invalid_request", "items[0].solution"),
     "unknown field of retrieval": ({**ONE, "retrieval": {"reranker": "lexical"}}, 422, "invalid_request", "retr"),
     "unknown field: deadline": ({**ONE, "deadline": 3}, 422, "invalid_request", "deadline"),
     "unknown until": ({**ONE, "until": "last_error"}, 422, "invalid_request", "until"),
@@ -517,7 +517,7 @@ def test_openapi_has_the_request_with_every_field_and_no_reference_that_leads_no
     schema = _body_schema()
     assert set(schema["properties"]) == set(ScoreRequest.model_fields)
     assert schema["additionalProperties"] is False
-    assert set(schema["properties"]["items"]["items"]["properties"]) == {"id", "question", "steps", "labels"}
+    assert set(schema["properties"]["items"]["items"]["properties"]) == set(Item.model_fields)
     assert "$ref" not in json.dumps(schema)
 
 

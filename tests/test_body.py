@@ -159,7 +159,7 @@ def test_a_request_exactly_at_a_limit_is_taken(fields):
         ({"deadline_ms": 30000}, "deadline_ms"),
         ({"deadline": 3}, "deadline"),
         ({"priority": "bulk"}, "priority"),
-        ({"items": [item(response="Natalia sold clips")]}, "items[0].response"),
+        ({"items": [item(solution="Natalia sold clips")]}, "items[0].solution"),
         ({"items": [item(), item(label=1)]}, "items[1].label"),
         ({"trajectories": {"n": 3}}, "trajectories.n"),
         ({"retrieval": {"reranker": "lexical"}}, "retrieval.reranker"),
@@ -207,7 +207,7 @@ def test_a_field_that_stands_twice_is_refused(content):
         ({"items": [item(steps=["a", ""])]}, "items[0].steps[1]"),
         ({"items": [item(id="")]}, "items[0].id"),
         ({"items": [{"steps": STEPS}]}, "items[0].question"),
-        ({"items": [{"question": QUESTION}]}, "items[0].steps"),
+        ({"items": [{"question": QUESTION}]}, "items[0]"),
         ({"items": [{}]}, "items[0].question"),
     ],
 )

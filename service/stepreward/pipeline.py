@@ -9,7 +9,8 @@ from stepreward.concurrency import in_order, run_all
 from stepreward.errors import InvalidRequest, RequestError, StepRewardError
 from stepreward.judging import Bench, Judging
 from stepreward.plan import Defaults, Plan, plan, solution_of
-from stepreward.results import Judged, Unscored, failed_result, item_result
+from stepreward.responses import split_responses
+from stepreward.results import Judged, Named, Unscored, failed_result, item_result
 from stepreward.schema import Item, ItemResult, ScoreRequest, ScoreResponse
 from stepreward.values import StepJudgement
 
@@ -28,13 +29,15 @@ class Pipeline:
         Raises RequestError, RetrievalUnavailable where the policy requires the store, and the error itself when all
         items failed with the same code.
         """
+        request, spans = await split_responses(request, self._defaults.splitting)
         chosen = plan(request, self._defaults)
         names = _named(request.items)
         snapshot = await self._bench.finder.snapshot() if chosen.widest_search.wanted else None
         judgings = [Judging(self._bench, chosen, request.seed, solution_of(item), snapshot) for item in request.items]
         await self._look_and_find(judgings, chosen)
         outcomes = await run_all(
-            self._score_item(request, chosen, name, judging) for name, judging in zip(names, judgings, strict=True)
+            self._score_item(request, chosen, Named(name, of_item), judging)
+            for name, of_item, judging in zip(names, spans, judgings, strict=True)
         )
         _raise_if_all_failed_alike(outcomes)
         return ScoreResponse(
@@ -63,18 +66,18 @@ class Pipeline:
                 judging.references = references
 
     async def _score_item(
-        self, request: ScoreRequest, chosen: Plan, name: str, judging: Judging
+        self, request: ScoreRequest, chosen: Plan, named: Named, judging: Judging
     ) -> "ItemResult | Unscored":
         """The item's result, or why there is none. A failed item leaves the others unharmed."""
         metrics = self._bench.metrics
         try:
             steps = await (_until_first_error if chosen.until_first_error else _all_steps)(judging, chosen)
         except StepRewardError as error:
-            unscored = Unscored(name, error, judging.references)
+            unscored = Unscored(named, error, judging.references)
             metrics.count_item(error.code, failed_result(unscored).degraded)
             return unscored
         with metrics.stage("aggregate"):
-            result = item_result(request, Judged(name, judging.solution, steps, judging.spent, judging.asked))
+            result = item_result(request, Judged(named, judging.solution, steps, judging.spent, judging.asked))
         metrics.count_item(result.failure.code if result.failure else "ok", result.degraded)
         metrics.count_result(result)
         return result

@@ -6,6 +6,7 @@ from typing import Literal
 
 from stepreward.errors import InvalidRequest
 from stepreward.policies import Adaptive, Fixed, Policy
+from stepreward.responses import AT_BLANK_LINES, Splitting
 from stepreward.retrieval.search import SearchOptions
 from stepreward.schema import (
     Item,
@@ -32,7 +33,8 @@ class Defaults:
 
     What no request can say: how sure `adaptive` must be (its `floor` and `cap` are the request's); `uncertain`, the
     band of retsp scores, ends included, that cascade hands on to rprm, None where nobody calibrated it;
-    `speculate_steps`, how many steps after the first undecided one are judged with it until the first error.
+    `speculate_steps`, how many steps after the first undecided one are judged with it until the first error; how a
+    response is split, if not asked otherwise, and into how much at most.
     """
 
     method: Method
@@ -42,6 +44,7 @@ class Defaults:
     uncertain: tuple[float, float] | None = None
     calibrated: bool = False
     speculate_steps: int = 2
+    splitting: Splitting = AT_BLANK_LINES
 
 
 @dataclass(frozen=True)

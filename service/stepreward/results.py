@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from stepreward import aggregation
 from stepreward.content import content_free
 from stepreward.errors import NoValidVerdict, StepRewardError
+from stepreward.responses import Spans
 from stepreward.schema import (
     Aggregates,
     Degradation,
@@ -21,10 +22,18 @@ from stepreward.values import References, Solution, StepJudgement, TokenCount
 
 
 @dataclass(frozen=True)
+class Named:
+    """What an item is called, and where its steps stand in its response, if it had one."""
+
+    name: str
+    spans: Spans | None
+
+
+@dataclass(frozen=True)
 class Judged:
     """An item's steps: what was said of each, None for one that was skipped; and what that cost."""
 
-    name: str
+    named: Named
     solution: Solution
     steps: Sequence[StepJudgement | None]
     spent: TokenCount
@@ -35,7 +44,7 @@ class Judged:
 class Unscored:
     """An item without a result, and why."""
 
-    name: str
+    named: Named
     error: StepRewardError
     references: References | None
 
@@ -51,12 +60,13 @@ def item_result(request: ScoreRequest, judged: Judged) -> ItemResult:
     failure = next((step.failure for step in steps if step.failure), None)
     told = [judgement for judgement in judged.steps if judgement]
     return ItemResult(
-        id=judged.name,
+        id=judged.named.name,
         status="failed" if failure else "ok",
         score=getattr(aggregates, request.aggregate),
         aggregates=aggregates,
         first_error=aggregation.first_error(scores),
         steps=steps,
+        spans=judged.named.spans,
         degraded=sorted({reason for judgement in told for reason in judgement.degraded}),
         cached=not judged.asked,
         dropped_duplicates=max(judgement.dropped_duplicates for judgement in told),
@@ -70,12 +80,13 @@ def failed_result(unscored: Unscored) -> ItemResult:
     found = unscored.references
     degraded: list[Degradation] = ["retrieval"] if found and found.unavailable else []
     return ItemResult(
-        id=unscored.name,
+        id=unscored.named.name,
         status="failed",
         score=None,
         aggregates=Aggregates(min=None, prod=None, mean=None, last=None, weighted=None),
         first_error=None,
         steps=[],
+        spans=unscored.named.spans,
         degraded=degraded,
         dropped_duplicates=found.dropped_duplicates if found else 0,
         failure=failure_of(unscored.error),

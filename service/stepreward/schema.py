@@ -5,9 +5,9 @@ whatever the settings is checked here.
 """
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.types import FailFast
 
 JudgeMethod = Literal["retsp", "rprm"]
@@ -16,6 +16,7 @@ Aggregate = Literal["min", "prod", "mean", "last", "weighted"]
 Degradation = Literal["references_dropped", "retrieval"]
 ReferenceMode = Literal["retrieved", "none", "question_only", "step_only", "random", "oracle"]
 RetrievalPolicy = Literal["require", "degrade"]
+SplitterKind = Literal["blank_line", "step_prefix", "sentence", "tag", "regex"]
 QuantizationKind = Literal["none", "scalar"]
 RerankerKind = Literal["none", "lexical", "cross-encoder"]
 Include = Literal["references", "trajectories", "usage"]
@@ -26,14 +27,14 @@ _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202
 
 
 # White space, and what shows nothing: zero-width characters, fillers, the empty Braille cell.
-_BLANK = re.compile("[\\s\u00ad\u115f\u1160\u200b-\u200d\u2060\u2800\u3164\ufeff\uffa0]*")
+BLANK = re.compile("[\\s\u00ad\u115f\u1160\u200b-\u200d\u2060\u2800\u3164\ufeff\uffa0]*")
 
 
 def _readable(text: str) -> str:
     """Refuse text without content or with characters that hide what it says. Never changes the text."""
     if found := _UNREADABLE.search(text):
         raise ValueError(f"character U+{ord(found[0]):04X} at position {found.start()} is not allowed")
-    if _BLANK.fullmatch(text):
+    if BLANK.fullmatch(text):
         raise ValueError("must not be blank")
     return text
 
@@ -82,18 +83,41 @@ class RetrievalOptions(Wire):
     )
 
 
+class SplitterOptions(Wire):
+    """How a response becomes steps."""
+
+    kind: SplitterKind = Field(
+        description="`blank_line` cuts at empty lines, `step_prefix` before lines such as `Step 3:`, `sentence` after "
+        "sentences, `tag` at <step>…</step>, `regex` at a separator of your own; none within a formula or code"
+    )
+    pattern: Annotated[str, Field(max_length=200)] | None = Field(
+        None, description="of `regex`: the separator, in the syntax of RE2; of `tag`: its name, `step` if left out"
+    )
+
+
 class Item(Wire):
-    """One solution to score."""
+    """One solution to score: its steps, or a response that is split into steps."""
 
     id: Annotated[Text, Field(max_length=256)] | None = Field(None, description="echoed; must be unique in the request")
     question: Text
-    steps: Annotated[list[Text], FailFast(), Field(min_length=1)]
+    steps: Annotated[list[Text], FailFast(), Field(min_length=1)] = Field(
+        default_factory=list, description="preferred to `response`; one of the two must be there"
+    )
+    response: Text | None = Field(
+        None, description="the solution as one text, which is split; the answer has the steps' `spans`"
+    )
     labels: list[bool | None] | None = Field(
         None,
         fail_fast=True,
         description="whether each step is correct, null where nobody knows; for the retrieval mode `oracle`, which "
         "chooses references by them, and for no other. They stand in no prompt",
     )
+
+    @model_validator(mode="after")
+    def _one_of_steps_and_response(self) -> Self:
+        if bool(self.steps) == (self.response is not None):
+            raise ValueError("give one of steps and response")
+        return self
 
 
 class ScoreRequest(Wire):
@@ -102,6 +126,9 @@ class ScoreRequest(Wire):
     items: Annotated[list[Item], FailFast(), Field(min_length=1)]
     method: Method | None = Field(
         None, description="`cascade` asks retsp first, and rprm of the steps that retsp is uncertain about"
+    )
+    splitter: SplitterOptions | None = Field(
+        None, description="of the items that have a `response`; the service's own if left out"
     )
     until: Literal["all", "first_error"] = Field(
         "all",
@@ -229,6 +256,11 @@ class ItemResult(Wire):
         "null when a step before it has no score"
     )
     steps: list[StepResult]
+    spans: list[tuple[int, int]] | None = Field(
+        None,
+        description="of an item with a `response`: where each step begins and ends in it, in characters; joined, the "
+        "spans are the response, and a step's text is its span without the white space, tags or separator at its ends",
+    )
     degraded: list[Degradation] = Field(
         description="`references_dropped`: not all fitted the context, or the template has no place for them; "
         "`retrieval`: the vector store did not answer, and the item was scored without references"

@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stepreward.errors import ConfigurationError
 from stepreward.policies import PRIOR_NO, PRIOR_YES
-from stepreward.schema import Method, QuantizationKind, RerankerKind, RetrievalPolicy
+from stepreward.schema import Method, QuantizationKind, RerankerKind, RetrievalPolicy, SplitterKind
 
 ENV_PREFIX = "STEPREWARD_"
 EMBEDDED = "embedded"
@@ -188,6 +188,12 @@ class Settings(BaseSettings):
         None,
         description="file of `stepreward calibrate`: sets retsp's probabilities right, and names the band in which "
         "cascade asks rprm; without it there is no cascade",
+    )
+    splitter: SplitterKind = Field(
+        "blank_line", description="how a response becomes steps, in a request that does not say"
+    )
+    splitter_pattern: str | None = Field(
+        None, description="of the splitter regex: what separates steps, in the syntax of RE2; of tag: the tag's name"
     )
     speculate_steps: int = Field(
         2, ge=0, description="steps judged ahead of the one that is waited for, in a request until the first error"

@@ -26,6 +26,7 @@ from stepreward.prompts.tokens import PromptTokenizer
 from stepreward.prompts.wording import Wording
 from stepreward.redis_cache import RedisCache
 from stepreward.references import ReferenceFinder
+from stepreward.responses import Splitting
 from stepreward.retrieval.breaker import BreakerRule, State
 from stepreward.retrieval.cross_encoder import CrossEncoderScorer
 from stepreward.retrieval.encoder import Encoder, embedded_encoder_path
@@ -37,6 +38,7 @@ from stepreward.retrieval.search import Retriever, SearchOptions
 from stepreward.retrieval.store import Store, StoreOptions
 from stepreward.schema import Item, JudgeMethod, ScoreRequest
 from stepreward.settings import EMBEDDED, Settings
+from stepreward.splitting import Splitter, UnusableSplitter
 from stepreward.values import StepJudgement
 from stepreward.worker.client import ServedModel, WorkerClient
 from stepreward.worker.sampling import Judge, RetSPJudge, RPRMJudge, sampling_options
@@ -306,7 +308,17 @@ def _defaults(settings: Settings, calibration: Calibration | None) -> Defaults:
         uncertain=(calibration.band.low, calibration.band.high) if calibration else None,
         calibrated=calibration is not None,
         speculate_steps=settings.speculate_steps,
+        splitting=_splitting(settings),
     )
+
+
+def _splitting(settings: Settings) -> Splitting:
+    """Raises ConfigurationError for a pattern that cannot be used."""
+    try:
+        splitter = Splitter.of(settings.splitter, settings.splitter_pattern)
+    except UnusableSplitter as error:
+        raise ConfigurationError(f"STEPREWARD_SPLITTER_PATTERN: {error}") from error
+    return Splitting(splitter, settings.max_steps, settings.max_text_chars)
 
 
 def _limits(settings: Settings) -> Limits:
