@@ -25,7 +25,7 @@ DEV_STAMP := $(STAMP)-dev
 INPUTS := pyproject.toml uv.lock scripts/setup.sh
 CACHES := .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 
-.PHONY: help setup serve test chaos-ingest bench-retrieval bench-judge lint format clean
+.PHONY: help setup serve test ops-check chaos-ingest bench-retrieval bench-judge lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +46,10 @@ lint: $(DEV_STAMP) ## check style, types, and who imports whom
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+ops-check: $(DEV_STAMP) ## check rules, alerts, dashboards, images, compose and Kubernetes by their own tools
+	@scripts/ops.sh tools
+	@scripts/ops.sh check
 
 format: $(DEV_STAMP) ## format the code
 	$(BIN)/ruff format

