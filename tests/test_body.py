@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
-from stepreward.body import Limits, parse, read_request
+from stepreward.body import Limits, parse, read_request, structure
 from stepreward.errors import BodyTooLarge, InvalidRequest, MalformedBody, RequestError, UnsupportedEncoding
 from stepreward.schema import ErrorBody, ScoreRequest
 
@@ -457,6 +457,42 @@ def test_a_third_of_a_megabyte_of_wrong_input_is_refused_within_a_second(fields)
 )
 def test_megabytes_of_wrong_input_are_refused_within_a_second(fields):
     assert seconds(body(**fields)) < 1
+
+
+def reference_structure(content: bytes) -> tuple[int, int]:
+    """Opening brackets and commas outside of texts, one character after the other."""
+    opened = commas = 0
+    inside = escapes = False
+    for char in content.decode():
+        if escapes and char in '"\\':
+            escapes = False
+            continue
+        escapes = char == "\\"
+        if char == '"':
+            inside = not inside
+        elif not inside:
+            opened += char in "[{"
+            commas += char == ","
+    return opened, commas
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 2, 7, 2**20])
+@given(content=st.text(alphabet='\\"[{,a', max_size=60))
+def test_the_structure_of_a_body_is_counted_outside_of_its_texts_alone(piece_bytes, content):
+    encoded = content.encode()
+    assert structure(encoded, piece_bytes) == reference_structure(encoded)
+
+
+@pytest.mark.parametrize("content", [b'{"items":[' + b"[]," * 2_000_000, b'{"x":[' + b"1," * 4_000_000])
+def test_megabytes_of_brackets_or_values_are_refused_before_anything_is_built_of_them(content):
+    with pytest.raises(InvalidRequest, match="more objects, lists or values"):
+        Sent([content]).read(WIDE)
+
+
+def test_the_largest_request_that_the_limits_allow_passes_the_look_at_its_structure():
+    steps = ["[1, 2], {3}"] * WIDE.steps
+    content = body(items=[item(steps=steps)] * 1000)
+    assert len(Sent([content]).read(WIDE).items) == 1000
 
 
 # the request around the body

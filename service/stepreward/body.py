@@ -3,9 +3,11 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import cast
 
+import numpy as np
 import orjson
 from pydantic import ValidationError
 
@@ -15,8 +17,9 @@ from stepreward.schema import ScoreRequest
 _PLACE_CHARS = 200
 _MESSAGE_CHARS = 300
 _MOST_FIELDS = 100
-# Half a second goes into 17 MB; what is larger than this is parsed beside the event loop.
+# Half a second goes into 17 MB; what is larger than this is parsed beside the event loop, one at a time.
 _LARGE_BYTES = 2**18
+_ONE_PARSER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="parse")
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,15 @@ async def read_request(headers: Mapping[str, str], chunks: AsyncIterator[bytes],
     body = await _read(headers, chunks, limits.body_bytes)
     if len(body) < _LARGE_BYTES:
         return parse(body, limits)
-    return await asyncio.to_thread(parse, body, limits)
+    return await asyncio.get_running_loop().run_in_executor(_ONE_PARSER, _parse_large, body, limits)
+
+
+def _parse_large(body: bytes, limits: Limits) -> ScoreRequest:
+    """While a parser builds what a body holds, no other thread runs: nothing is built that cannot be a request."""
+    opened, commas = structure(body)
+    if opened > 3 * limits.items + _MOST_FIELDS or commas > limits.items * (2 * limits.steps + _MOST_FIELDS):
+        raise InvalidRequest("body: it has more objects, lists or values than a request may have")
+    return parse(body, limits)
 
 
 def parse(body: bytes, limits: Limits) -> ScoreRequest:
@@ -77,6 +88,28 @@ async def _read(headers: Mapping[str, str], chunks: AsyncIterator[bytes], cap_by
         if len(body) > cap_bytes:
             raise too_large
     return bytes(body)
+
+
+def structure(body: bytes, piece_bytes: int = 2**20) -> tuple[int, int]:
+    """How many opening brackets and how many commas stand outside of texts, a piece at a time: others run."""
+    opened = commas = begin = 0
+    inside = False
+    while begin < len(body):
+        end = begin + piece_bytes
+        while body[end - 1 : end] == b"\\":  # what escapes what is seen within one piece
+            end += 1
+        piece = np.frombuffer(body[begin:end], np.uint8)
+        changes = np.diff((piece == 0x5C).view(np.int8), prepend=0, append=0)
+        first, behind = np.flatnonzero(changes == 1), np.flatnonzero(changes == -1)
+        quotes = piece == 0x22
+        escaped = behind[(behind - first) % 2 == 1]
+        quotes[escaped[escaped < len(piece)]] = False
+        outside = (np.cumsum(quotes, dtype=np.uint8) + inside) % 2 == 0
+        opened += int(np.count_nonzero(((piece == 0x5B) | (piece == 0x7B)) & outside))
+        commas += int(np.count_nonzero((piece == 0x2C) & outside))
+        inside ^= bool(np.count_nonzero(quotes) % 2)
+        begin = end
+    return opened, commas
 
 
 def _check_length(document: object, limits: Limits) -> None:

@@ -2,6 +2,9 @@
 
 StepRewardError
 ├── RequestError                 the client must change something        4xx, not retryable
+│   ├── MalformedHead            what came is not HTTP                   400 malformed_head
+│   ├── HeadTooLarge             more bytes of headers than the cap      431 head_too_large
+│   ├── RequestTooSlow           head or body did not come in time       408 request_too_slow
 │   ├── MalformedBody            not JSON, bad UTF-8, NaN, surrogate     400 malformed_body
 │   ├── InvalidRequest           unknown field, blank text, over a limit 422 invalid_request
 │   ├── BodyTooLarge             more bytes than the cap                 413 body_too_large
@@ -12,6 +15,7 @@ StepRewardError
 │   ├── WorkerUnavailable        the worker did not answer               503 worker_unavailable
 │   ├── EncoderFailed            the encoder broke                       503 encoder_failed
 │   └── WorkerAnswerInvalid      the worker's answer cannot be used      502 worker_answer_invalid
+├── Stopping                     the process ends                        503 stopping
 ├── NoValidVerdict               no trajectory could be read             502 no_valid_verdict
 ├── ConfigurationError           a setting is wrong; names it            exit code 2
 │   └── DimensionMismatch        vectors of another length than stored   exit code 2
@@ -39,6 +43,27 @@ class RequestError(StepRewardError):
 
     code = "refused"
     status = 422
+
+
+class MalformedHead(RequestError):
+    """What came is not a request of HTTP/1.1."""
+
+    code = "malformed_head"
+    status = 400
+
+
+class HeadTooLarge(RequestError):
+    """The request's line and headers have more bytes than STEPREWARD_MAX_HEAD_BYTES."""
+
+    code = "head_too_large"
+    status = 431
+
+
+class RequestTooSlow(RequestError):
+    """The request's head, or its body, did not come within STEPREWARD_READ_TIMEOUT_S."""
+
+    code = "request_too_slow"
+    status = 408
 
 
 class MalformedBody(RequestError):
@@ -105,6 +130,14 @@ class WorkerAnswerInvalid(DependencyError):
 
     code = "worker_answer_invalid"
     status = 502
+
+
+class Stopping(StepRewardError):
+    """The process ends and takes no new work; another one may."""
+
+    code = "stopping"
+    status = 503
+    retryable = True
 
 
 class NoValidVerdict(StepRewardError):

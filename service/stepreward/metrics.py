@@ -190,6 +190,10 @@ class Metrics:
             self.verdicts.labels(kind).inc(count)
         self.quality.judged(method, steps, most)
 
+    def count_refused(self, status: int) -> None:
+        """What was refused before its route was known."""
+        self.requests.labels("unknown", str(status)).inc()
+
     def count_item(self, outcome: str, degraded: Iterable[Degradation]) -> None:
         """`outcome` is "ok" or an error's code."""
         self.items.labels(outcome).inc()

@@ -27,6 +27,12 @@ class Settings(BaseSettings):
     # where
     host: str = Field("127.0.0.1", description="address the gateway binds")
     port: int = Field(8080, ge=1, le=65535, description="port of the gateway")
+    processes: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="gateway processes that share the port; each holds an encoder of its own, and a cache",
+    )
     data_dir: Path = Field(Path(".stepreward"), description="directory of the model, the vectors and the logs")
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="device of the worker that `serve` starts; auto takes cuda where a GPU is found"
@@ -231,10 +237,22 @@ class Settings(BaseSettings):
     drain_timeout_s: int = Field(8, ge=0, description="how long requests under way may go on after SIGTERM, in seconds")
 
     # limits of one request
+    max_head_bytes: int = Field(32 * 2**10, ge=1024, description="largest request line and headers, in bytes")
     max_body_bytes: int = Field(32 * 2**20, ge=1024, description="largest request body, in bytes")
     max_items: int = Field(4096, ge=1, description="items in one request")
     max_steps: int = Field(256, ge=1, description="steps in one item")
     max_text_chars: int = Field(20_000, ge=1, description="characters of one question or one step")
+
+    # limits of one connection
+    read_timeout_s: float = Field(
+        8,
+        gt=0,
+        le=3600,
+        description="longest wait for a request's head, and for its body beyond a second for each 64 KiB, in seconds",
+    )
+    keep_alive_s: int = Field(
+        10, ge=1, le=3600, description="how long a connection may be idle between two requests, in seconds"
+    )
 
     # telling
     metrics_runs: int = Field(

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from stepreward import caller, errors
 from stepreward.caller import Caller
@@ -17,13 +18,16 @@ from stepreward.wiring import Service
 
 _LOG = logging.getLogger("stepreward.api")
 
+_CLIENT_LEFT = 499
+_WHILE_STOPPING = {"/livez", "/metrics"}
+
 ERROR_ANSWERS: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorBody, "description": "The body is not JSON in UTF-8"},
     413: {"model": ErrorBody, "description": "The body has too many bytes"},
     415: {"model": ErrorBody, "description": "The body is compressed or not application/json"},
     422: {"model": ErrorBody, "description": "A field is unknown, wrong or over a limit; the message names it"},
     502: {"model": ErrorBody, "description": "The worker's answer could not be used for any item; try again"},
-    503: {"model": ErrorBody, "description": "The vector store or the worker did not answer; try again"},
+    503: {"model": ErrorBody, "description": "A part did not answer, or the process ends; try again"},
 }
 
 
@@ -39,8 +43,11 @@ async def _counted(request: Request, call_next: Callable[[Request], Awaitable[Re
     started_s = time.perf_counter()
     request.state.request_id = uuid.uuid4().hex
     try:
+        _check_open(request)
         caller.current.set(Caller(request.state.request_id, _run(request)))
         response = await call_next(request)
+    except ClientDisconnect:
+        response = Response(status_code=_CLIENT_LEFT)  # which nobody reads
     except Exception as error:  # noqa: BLE001  (the handlers know every error of a route: what is left is a bug)
         response = await _answer_error(request, error)
     route = getattr(request.scope.get("route"), "path", "unknown")
@@ -49,6 +56,12 @@ async def _counted(request: Request, call_next: Callable[[Request], Awaitable[Re
     service.metrics.duration.labels(route).observe(time.perf_counter() - started_s)
     response.headers["X-Request-ID"] = request.state.request_id
     return response
+
+
+def _check_open(request: Request) -> None:
+    """Raises Stopping, but lets those through who watch the process."""
+    if request.app.state.stopping and request.url.path not in _WHILE_STOPPING:
+        raise errors.Stopping("the service stops; ask again, another may answer")
 
 
 def _run(request: Request) -> str | None:
@@ -62,6 +75,8 @@ async def _answer_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, errors.RequestError):
         _LOG.warning("score_failed", extra={"code": error.code, "request_id": request.state.request_id})
     headers = {"Retry-After": "1"} if error.status == 503 else {}
+    if isinstance(error, errors.Stopping):
+        headers["Connection"] = "close"
     return _error(request, error.status, error.code, error.message, retryable=error.retryable, headers=headers)
 
 

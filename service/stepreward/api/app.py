@@ -1,5 +1,7 @@
 """POST /score, health and metrics."""
 
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import orjson
@@ -11,16 +13,30 @@ from stepreward.metrics import CONTENT_TYPE
 from stepreward.schema import ReadyBody, ScoreRequest, ScoreResponse
 from stepreward.wiring import Service
 
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, object]]]
 
-def create_app(service: Service) -> FastAPI:
-    """The application around a service that is already warm."""
+
+def lifespan_state(service: Service) -> Mapping[str, object]:
+    """What a connection finds in the state of its application."""
+    return {"refused": service.metrics.count_refused}
+
+
+@asynccontextmanager
+async def _told(app: FastAPI) -> AsyncIterator[Mapping[str, object]]:
+    yield lifespan_state(app.state.service)
+
+
+def create_app(service: Service | None = None, *, lifespan: Lifespan = _told) -> FastAPI:
+    """The application around a service that is already warm, or that its `lifespan` sets as `state.service`."""
     app = FastAPI(
+        lifespan=lifespan,
         title="stepreward",
         summary="Scores the steps of mathematical solutions.",
         openapi_url="/openapi.json",
         redoc_url=None,
     )
     app.state.service = service
+    app.state.stopping = False
     answers.install(app)
     app.add_api_route(
         "/score",

@@ -7,6 +7,7 @@ the model that is named can be had.
 import ctypes
 import errno
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -16,8 +17,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from stepreward.embedded.guard import PR_SET_PDEATHSIG
 from stepreward.errors import ConfigurationError
-from stepreward.settings import ENV_PREFIX
+from stepreward.settings import EMBEDDED, ENV_PREFIX, Settings
 
 Device = Literal["cpu", "cuda"]
 
@@ -58,6 +60,30 @@ def check_port(field: str, host: str, port: int) -> None:
         if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
             raise ConfigurationError(f"{ENV_PREFIX}HOST: {host} is no address of this machine") from error
         raise ConfigurationError(f"{setting}: port {port} of {host} cannot be used: {error.strerror}") from error
+
+
+def check_gateway(settings: Settings) -> None:
+    """What would end a gateway only after seconds of loading."""
+    check_port("port", settings.host, settings.port)
+    if settings.model == EMBEDDED and not Path(settings.model_path).is_dir():
+        raise ConfigurationError(
+            f"{ENV_PREFIX}MODEL: the embedded model is not in {settings.model_path}; `stepreward serve` prepares it"
+        )
+    check_model("model", settings.model)
+    check_model("encoder_model", settings.encoder_model)
+    if settings.retrieval_cross_encoder:
+        check_model("retrieval_cross_encoder", settings.retrieval_cross_encoder)
+
+
+def check_model(field: str, name: str) -> None:
+    """One that is written as a path must be a directory; whether a hub has the others is not asked."""
+    if name.startswith(("/", "./", "../", "~")) and not Path(name).is_dir():
+        raise ConfigurationError(f"{ENV_PREFIX}{field.upper()}: there is no directory {name}")
+
+
+def end_with_parent() -> None:
+    """This process is to be killed when the one that started it dies, however that happens."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def check_data_dir(path: Path) -> None:
