@@ -88,11 +88,13 @@ def expected_score(question: str) -> float:
 class Script:
     """`answers` are by the number of the request, from 0; from request `gone_from` on it hangs up on everyone.
 
-    A question with "refuse" in it makes its request 422, one with "fail" has no score, one with "slow" takes its time.
+    What is not 200 has the header Retry-After, where one is set. A question with "refuse" in it makes its request 422,
+    one with "fail" has no score, one with "slow" takes its time.
     """
 
     answers: dict[int, Answer] = field(default_factory=dict)
     gone_from: int | None = None
+    retry_after: str | None = None
     requests: list[Body] = field(default_factory=list)
     most_at_once: int = 0
     _at_once: int = 0
@@ -189,6 +191,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
+        if status != 200 and self.script.retry_after is not None:
+            self.send_header("Retry-After", self.script.retry_after)
         self.end_headers()
         self.wfile.write(content)
 

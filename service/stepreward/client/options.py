@@ -1,0 +1,44 @@
+"""Keyword arguments: of a client, and of what is asked of the items."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+from pydantic import ValidationError
+
+from stepreward.errors import InvalidRequest
+from stepreward.files import reason_of
+from stepreward.schema import Item, ScoreRequest
+
+
+class ClientOptions(TypedDict, total=False):
+    """As AsyncClient takes them."""
+
+    timeout_s: float
+    attempts: int
+    items_per_request: int
+    concurrency: int
+    api_key: str | None
+    run: str | None
+
+
+class ScoreOptions(TypedDict, total=False):
+    """The fields of a schema.ScoreRequest but its items; what is left out takes the service's settings."""
+
+    method: str
+    splitter: Mapping[str, object]
+    until: str
+    trajectories: Mapping[str, object]
+    retrieval: Mapping[str, object]
+    aggregate: str
+    cache: bool
+    seed: int
+    include: Sequence[str]
+
+
+def request_of(items: Sequence[Item], options: Mapping[str, Any]) -> ScoreRequest:
+    """Raises InvalidRequest for options that are none or that do not fit, before anything is sent."""
+    given = {name: list(value) if name == "include" else value for name, value in options.items()}
+    try:
+        return ScoreRequest.model_validate({"items": list(items), **given})
+    except ValidationError as error:
+        raise InvalidRequest(reason_of(error)) from error
