@@ -17,11 +17,10 @@ from loadtests.scripted_worker import Fault, ScriptedWorker
 from stepreward import errors
 from stepreward.api.app import create_app
 from stepreward.metrics import Metrics
-from stepreward.policies import Policy
 from stepreward.retrieval.store import Store
 from stepreward.schema import ErrorBody, Item, ScoreRequest, ScoreResponse
 from stepreward.values import Prompt, References, Solution, TokenCount
-from stepreward.worker.sampling import Verdicts
+from stepreward.worker.sampling import Terms, Verdicts
 from test_pipeline import LIMITS, item, long_item, service
 from test_retrieval import NO_PAYLOAD_INDEX, ROWS, BagOfWords
 
@@ -84,7 +83,7 @@ class Raises:
     def render(self, solution: Solution, references: References, indexes: Sequence[int]) -> list[Prompt]:
         return [Prompt((1,), 0, 0) for _ in indexes]
 
-    async def judge(self, prompts: Sequence[Prompt], policy: Policy, seed: int, spent: TokenCount) -> list[Verdicts]:
+    async def judge(self, prompts: Sequence[Prompt], terms: Terms, spent: TokenCount) -> list[Verdicts]:
         raise self._error
 
 
@@ -97,7 +96,7 @@ def test_an_answer_has_the_shape_of_the_wire() -> None:
     assert answer.status_code == 200
     body = answer.json()
     ScoreResponse.model_validate_json(answer.content)
-    assert list(body) == ["items", "method", "model", "prompt_version", "calibrated", "corpus_snapshot", "request_id"]
+    assert list(body) == ["method", "model", "prompt_version", "calibrated", "corpus_snapshot", "request_id", "items"]
     [result] = body["items"]
     assert {"id", "status", "score", "aggregates", "first_error", "steps", "degraded", "failure"} <= set(result)
     assert (result["id"], result["status"], result["failure"], result["degraded"]) == ("a", "ok", None, [])

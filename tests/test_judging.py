@@ -138,7 +138,7 @@ def test_what_was_scored_without_its_references_is_not_given_to_later_requests()
 
 
 def test_a_failure_is_not_kept() -> None:
-    worker = ScriptedWorker({0: Fault.REFUSED})
+    worker = ScriptedWorker({0: Fault.STATUS_500})
 
     async def run() -> ScoreResponse:
         async with service(worker) as built:

@@ -14,6 +14,7 @@ import pytest
 from qdrant_client import AsyncQdrantClient
 
 from loadtests.scripted_worker import Fault, ScriptedWorker, byte_tokenizer, p_first
+from stepreward.admission import Admission
 from stepreward.body import Limits
 from stepreward.cache import ScoreCache, Values
 from stepreward.errors import (
@@ -37,8 +38,10 @@ from stepreward.retrieval.store import Store
 from stepreward.schema import Item, ItemResult, JudgeMethod, RetrievalPolicy, ScoreRequest, ScoreResponse
 from stepreward.values import References, Solution, StepJudgement
 from stepreward.wiring import Service
-from stepreward.worker.client import WorkerClient
+from stepreward.worker.client import ServedModel, WorkerClient
+from stepreward.worker.pool import WorkerPool
 from stepreward.worker.sampling import Judge, RetSPJudge, RPRMJudge, sampling_options
+from stepreward.worker.upstream import PoolRule
 from test_retrieval import NO_PAYLOAD_INDEX, ROWS, BagOfWords, bag_encoder, build, corpus_of
 
 pytestmark = pytest.mark.filterwarnings(NO_PAYLOAD_INDEX)
@@ -47,6 +50,8 @@ MAX_TOKENS = 128
 ADAPTIVE = Adaptive(1, 3)
 UNCERTAIN = (0.2, 0.8)
 SEARCH = SearchOptions(questions=1, steps=1, min_similarity=0.3)
+# What a fault becomes is seen where it is not made good.
+NO_RETRIES = PoolRule(retry_share=0, retry_reserve=0)
 LIMITS = Limits(body_bytes=200_000, items=50, steps=40, text_chars=4000)
 NO_REFERENCES = {"questions": 0, "steps": 0}
 
@@ -80,6 +85,7 @@ async def service(
     store: Store | None = None,
     policy: RetrievalPolicy = "require",
     cache_bytes: int = 1 << 20,
+    queue_tokens: int = 1 << 25,
     metrics: Metrics | None = None,
 ) -> AsyncIterator[Service]:
     """A service over the corpus of test_retrieval; `judges` or a `store` of the test's own stand in where given."""
@@ -87,11 +93,11 @@ async def service(
     encoder, metrics = bag_encoder(encoder_model), metrics or Metrics()
     async with worker.http() as http:
         client = WorkerClient(http)
-        if worker.always is None:
-            await client.connect()
+        pool = WorkerPool([client], NO_RETRIES, metrics)
+        client.served = ServedModel(worker.model, None, worker.context_tokens)
         retsp, rprm = methods(worker.context_tokens)
         options = sampling_options(MAX_TOKENS, temperature=0.95, top_p=0.95)
-        judges = judges or {"retsp": RetSPJudge(retsp, client), "rprm": RPRMJudge(rprm, client, options)}
+        judges = judges or {"retsp": RetSPJudge(retsp, pool), "rprm": RPRMJudge(rprm, pool, options)}
         retriever = Retriever(encoder, searched, 16, metrics)
         cache = ScoreCache(Values.of(StepJudgement, may_keep), cache_bytes, 3600, metrics)
         bench = Bench(
@@ -102,7 +108,12 @@ async def service(
             metrics=metrics,
         )
         yield Service(
-            pipeline=Pipeline(bench, worker.model, Defaults("retsp", 3, SEARCH, ADAPTIVE, UNCERTAIN)),
+            pipeline=Pipeline(
+                bench,
+                worker.model,
+                Defaults("retsp", 3, SEARCH, ADAPTIVE, UNCERTAIN),
+                Admission(queue_tokens, 0.2, pool.has_waiting, metrics),
+            ),
             limits=LIMITS,
             metrics=metrics,
             probes={"store": retriever.probe, "encoder": encoder.probe, "worker": client.connect},
@@ -337,7 +348,7 @@ def test_near_duplicates_are_references_like_others_where_they_are_not_excluded(
 
 
 def test_a_failed_item_says_what_was_left_out_too() -> None:
-    worker = ScriptedWorker({0: Fault.REFUSED})
+    worker = ScriptedWorker({0: Fault.STATUS_500})
     failed, _ = score(worker, item(4), item(5), retrieval={"exclude_duplicates": True}).items
     assert failed.status == "failed"
     assert failed.dropped_duplicates > 0
@@ -421,7 +432,7 @@ def test_a_step_that_overflows_in_the_only_item_is_named_with_its_place(method) 
 @pytest.mark.parametrize(
     ("fault", "code"),
     [
-        (Fault.REFUSED, "worker_unavailable"),
+        (Fault.TIMED_OUT, "worker_unavailable"),
         (Fault.STATUS_500, "worker_unavailable"),
         (Fault.TRUNCATED_JSON, "worker_answer_invalid"),
         (Fault.ONE_CHOICE_SHORT, "worker_answer_invalid"),
@@ -516,7 +527,7 @@ def test_an_item_that_wanted_no_references_is_not_degraded_by_a_missing_store() 
 
 
 def test_a_degraded_item_that_fails_says_so_too() -> None:
-    answer, metrics = degraded(ScriptedWorker({0: Fault.REFUSED}), item(0), item(1))
+    answer, metrics = degraded(ScriptedWorker({0: Fault.STATUS_500}), item(0), item(1))
     assert [(result.status, result.degraded) for result in answer.items] == [
         ("failed", ["retrieval"]),
         ("ok", ["retrieval"]),

@@ -197,13 +197,13 @@ def test_a_refusal_repeats_no_secret():
 
 def test_a_worker_and_a_store_that_are_not_named_are_those_that_serve_starts():
     settings = Settings.load({"worker_port": "9001", "qdrant_port": "9002"})
-    assert settings.effective_worker_url == "http://127.0.0.1:9001"
+    assert settings.effective_worker_urls == ["http://127.0.0.1:9001"]
     assert settings.effective_qdrant_url == "http://127.0.0.1:9002"
 
 
 def test_a_worker_and_a_store_that_are_named_are_called():
     settings = Settings.load({"worker_url": "http://w:1", "qdrant_url": "http://q:2"})
-    assert (settings.effective_worker_url, settings.effective_qdrant_url) == ("http://w:1", "http://q:2")
+    assert (settings.effective_worker_urls, settings.effective_qdrant_url) == (["http://w:1"], "http://q:2")
 
 
 def test_the_embedded_model_lies_in_the_data_directory_and_another_is_taken_as_named():

@@ -37,7 +37,7 @@ def wait(settings: Settings, store: Store | None = None) -> None:
         waited_for = store or open_store(settings)
         async with ScriptedWorker().http() as http:
             try:
-                await wait_for_parts(WorkerClient(http), waited_for, settings)
+                await wait_for_parts([WorkerClient(http)], waited_for, settings)
             finally:
                 await waited_for.close()
 

@@ -16,19 +16,24 @@ from stepreward.prompts.retsp import RetSP
 from stepreward.prompts.rprm import MARKER, RPRM
 from stepreward.prompts.template import StepTemplate
 from stepreward.values import Prompt, References, Solution, TokenCount, Verdict
-from stepreward.worker.client import WorkerClient
-from stepreward.worker.sampling import RetSPJudge, RPRMJudge, content_seed, sampling_options
+from stepreward.worker.client import ServedModel, WorkerClient
+from stepreward.worker.faults import WorkerBusy, WorkerFaulty, WorkerUnreachable
+from stepreward.worker.pool import WorkerPool
+from stepreward.worker.sampling import RetSPJudge, RPRMJudge, Terms, Verdicts, content_seed, sampling_options
+from stepreward.worker.upstream import PoolRule
 
 T = TypeVar("T")
+ONCE = Terms(Fixed(1))
+NO_RETRIES = PoolRule(retry_share=0, retry_reserve=0)
 LABELS = (10, 12)
 MAX_TOKENS = 128
 OPTIONS = sampling_options(max_tokens=MAX_TOKENS, temperature=0.95, top_p=0.9)
 BROKEN_ANSWERS = {
-    Fault.REFUSED: WorkerUnavailable,
-    Fault.TIMED_OUT: WorkerUnavailable,
-    Fault.CUT_OFF: WorkerUnavailable,
-    Fault.STATUS_500: WorkerUnavailable,
-    Fault.STATUS_429: WorkerUnavailable,
+    Fault.REFUSED: WorkerUnreachable,
+    Fault.TIMED_OUT: WorkerFaulty,
+    Fault.CUT_OFF: WorkerFaulty,
+    Fault.STATUS_500: WorkerFaulty,
+    Fault.STATUS_429: WorkerBusy,
     Fault.STATUS_400: WorkerAnswerInvalid,
     Fault.TRUNCATED_JSON: WorkerAnswerInvalid,
     Fault.NO_CHOICES: WorkerAnswerInvalid,
@@ -67,6 +72,12 @@ def answering(answer: httpx.Response | httpx.HTTPError, model: str | None = None
     return WorkerClient(httpx.AsyncClient(transport=httpx.MockTransport(say), base_url="http://worker"), model)
 
 
+def connected(client: WorkerClient) -> WorkerClient:
+    """As if it had been asked what it serves."""
+    client.served = ServedModel("m", None, 8192)
+    return client
+
+
 def read_labels(worker: ScriptedWorker, prompts: Sequence[Sequence[int]]) -> list[float | None]:
     return with_client(worker, lambda client: client.label_probabilities(prompts, LABELS, TokenCount()))
 
@@ -77,7 +88,8 @@ def sample(worker: ScriptedWorker, k: int, seed: int = 5) -> list[Sequence[int]]
 
 def retsp_judge(client: WorkerClient) -> RetSPJudge:
     tokens = byte_tokenizer()
-    return RetSPJudge(RetSP(StepTemplate.built_in("retsp", tokens), tokens, context_tokens=8192), client)
+    method = RetSP(StepTemplate.built_in("retsp", tokens), tokens, context_tokens=8192)
+    return RetSPJudge(method, WorkerPool([client], NO_RETRIES))
 
 
 def rprm(context_tokens: int = 8192) -> RPRM:
@@ -89,7 +101,12 @@ def judge_rprm(
     worker: ScriptedWorker, prompts: Sequence[Prompt], k: int, seed: int = 0, spent: TokenCount | None = None
 ) -> list[list[Verdict]]:
     spent = spent or TokenCount()
-    return with_client(worker, lambda client: RPRMJudge(rprm(), client, OPTIONS).judge(prompts, Fixed(k), seed, spent))
+
+    def judge(client: WorkerClient) -> Awaitable[list[Verdicts]]:
+        pool = WorkerPool([client], NO_RETRIES)
+        return RPRMJudge(rprm(), pool, OPTIONS).judge(prompts, Terms(Fixed(k), seed), spent)
+
+    return with_client(worker, judge)
 
 
 def prompts_of(*lengths: int) -> list[Prompt]:
@@ -205,7 +222,7 @@ def test_the_score_is_the_softmax_over_the_two_labels() -> None:
 def test_the_softmax_is_exact_and_stays_in_range_at_its_ends(first, second) -> None:
     top = {"token_id:10": first, "token_id:12": second}
     choice = {"index": 0, "text": "+", "logprobs": {"top_logprobs": [top]}}
-    client = answering(httpx.Response(200, json={"choices": [choice], "usage": {"prompt_tokens": 1}}))
+    client = connected(answering(httpx.Response(200, json={"choices": [choice], "usage": {"prompt_tokens": 1}})))
     [share] = asyncio.run(client.label_probabilities([[1]], LABELS, TokenCount()))
     expected = 1.0 if first - second > 700 else 0.0 if second - first > 700 else 1 / (1 + math.exp(second - first))
     assert share == pytest.approx(expected, abs=1e-15)
@@ -255,11 +272,12 @@ def test_an_httpx_error_is_translated_and_kept_as_the_cause(fault) -> None:
 @pytest.mark.parametrize("content", [b"", b"null", b"[]", b"{}", b'{"choices": []}', b"\xff\xfe", b"<html>"])
 def test_an_answer_that_is_not_a_completion_is_invalid(content) -> None:
     with pytest.raises(WorkerAnswerInvalid):
-        asyncio.run(answering(httpx.Response(200, content=content)).label_probabilities([[1]], LABELS, TokenCount()))
+        client = connected(answering(httpx.Response(200, content=content)))
+        asyncio.run(client.label_probabilities([[1]], LABELS, TokenCount()))
 
 
 def test_no_message_of_an_error_repeats_the_prompt_or_the_answer() -> None:
-    client = answering(httpx.Response(400, text="secret of the worker"))
+    client = connected(answering(httpx.Response(400, text="secret of the worker")))
     with pytest.raises(StepRewardError) as caught:
         asyncio.run(client.label_probabilities([[31415]], LABELS, TokenCount()))
     assert "secret" not in caught.value.message
@@ -291,14 +309,14 @@ def test_cached_tokens_that_the_worker_does_not_report_stay_unknown() -> None:
 @pytest.mark.parametrize(("steps", "calls"), [(1, [1]), (64, [64]), (65, [64, 1]), (150, [64, 64, 22])])
 def test_many_steps_are_sent_in_chunks_and_keep_their_order(steps, calls) -> None:
     worker, prompts = ScriptedWorker(), prompts_of(*[3] * steps)
-    verdicts = with_client(worker, lambda client: retsp_judge(client).judge(prompts, Fixed(1), 0, TokenCount()))
+    verdicts = with_client(worker, lambda client: retsp_judge(client).judge(prompts, ONCE, TokenCount()))
     assert [len(body["prompt"]) for body in worker.requests] == calls
     assert [verdict.p_correct for [verdict] in verdicts] == pytest.approx([p_first(p.token_ids) for p in prompts])
 
 
 def test_retsp_reads_plus_against_minus() -> None:
     worker = ScriptedWorker()
-    with_client(worker, lambda client: retsp_judge(client).judge(prompts_of(3), Fixed(1), 0, TokenCount()))
+    with_client(worker, lambda client: retsp_judge(client).judge(prompts_of(3), ONCE, TokenCount()))
     tokens = byte_tokenizer()
     assert worker.requests[0]["logprob_token_ids"] == [tokens.label("+"), tokens.label("-")]
 
@@ -306,7 +324,8 @@ def test_retsp_reads_plus_against_minus() -> None:
 def test_retsp_gives_the_same_verdicts_whatever_the_seed() -> None:
     def verdicts(seed):
         return with_client(
-            ScriptedWorker(), lambda client: retsp_judge(client).judge(prompts_of(3, 4), Fixed(1), seed, TokenCount())
+            ScriptedWorker(),
+            lambda client: retsp_judge(client).judge(prompts_of(3, 4), Terms(Fixed(1), seed), TokenCount()),
         )
 
     assert verdicts(0) == verdicts(1)
@@ -315,9 +334,7 @@ def test_retsp_gives_the_same_verdicts_whatever_the_seed() -> None:
 @pytest.mark.parametrize("fault", UNREADABLE)
 def test_an_unreadable_retsp_step_has_no_valid_verdict_and_no_score(fault) -> None:
     worker = ScriptedWorker({0: fault})
-    verdicts = with_client(
-        worker, lambda client: retsp_judge(client).judge(prompts_of(3, 4), Fixed(1), 0, TokenCount())
-    )
+    verdicts = with_client(worker, lambda client: retsp_judge(client).judge(prompts_of(3, 4), ONCE, TokenCount()))
     unread, read = (aggregation.step_score(of_step) for of_step in verdicts)
     assert (unread.score, unread.k_used, unread.k_valid) == (None, 1, 0)
     assert (read.k_used, read.k_valid) == (1, 1)
@@ -326,7 +343,7 @@ def test_an_unreadable_retsp_step_has_no_valid_verdict_and_no_score(fault) -> No
 def test_one_failed_chunk_fails_the_item_with_its_own_error() -> None:
     worker = ScriptedWorker({1: Fault.STATUS_500})
     with pytest.raises(WorkerUnavailable):
-        with_client(worker, lambda client: retsp_judge(client).judge(prompts_of(*[2] * 100), Fixed(1), 0, TokenCount()))
+        with_client(worker, lambda client: retsp_judge(client).judge(prompts_of(*[2] * 100), ONCE, TokenCount()))
 
 
 # rprm
@@ -400,10 +417,10 @@ def test_another_seed_samples_other_trajectories() -> None:
 
 
 def test_a_failing_step_stops_the_others_and_raises_itself() -> None:
-    worker = ScriptedWorker({1: Fault.REFUSED}, latency_s=0.01)
+    worker = ScriptedWorker({1: Fault.TIMED_OUT}, latency_s=0.01)
     with pytest.raises(WorkerUnavailable) as caught:
         judge_rprm(worker, prompts_of(5, 6, 7), k=2)
-    assert isinstance(caught.value.__cause__, httpx.ConnectError)
+    assert isinstance(caught.value.__cause__, httpx.ReadTimeout)
     assert len(worker.requests) == 3
 
 

@@ -173,7 +173,7 @@ def _settings(options: Options) -> Settings:
 def _http(settings: Settings) -> httpx.AsyncClient:
     """Of the worker; without a limit on connections, as nothing else keeps requests from it."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=256)
-    return httpx.AsyncClient(base_url=settings.effective_worker_url, timeout=_TIMEOUT_S, limits=limits)
+    return httpx.AsyncClient(base_url=settings.effective_worker_urls[0], timeout=_TIMEOUT_S, limits=limits)
 
 
 async def _parts(http: httpx.AsyncClient, settings: Settings, options: Options) -> Parts:

@@ -1,10 +1,13 @@
-"""Fan-out, in one place: what runs together, ends together."""
+"""Fan-out, in one place: what runs together, ends together, and in time."""
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager
 from itertools import islice
 from typing import TypeVar
+
+from stepreward.errors import DeadlineExceeded
 
 T = TypeVar("T")
 
@@ -40,3 +43,30 @@ async def in_order(begin: Sequence[Callable[[], Coroutine[object, object, T]]], 
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+async def as_they_end(coroutines: Iterable[Coroutine[object, object, T]]) -> AsyncGenerator[T]:
+    """Run all at once; each result as it comes. Those that still run are cancelled when it is closed."""
+    running = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    try:
+        for ended in asyncio.as_completed(running):
+            yield await ended
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+@asynccontextmanager
+async def until(deadline_s: float | None) -> AsyncIterator[None]:
+    """End what runs inside at that time of the loop's clock, which no change of the date moves.
+
+    Raises DeadlineExceeded.
+    """
+    try:
+        async with asyncio.timeout_at(deadline_s) as limit:
+            yield
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise DeadlineExceeded("deadline_ms: it passed before the score was there") from error

@@ -9,10 +9,14 @@ StepRewardError
 │   ├── InvalidRequest           unknown field, blank text, over a limit 422 invalid_request
 │   ├── BodyTooLarge             more bytes than the cap                 413 body_too_large
 │   ├── UnsupportedEncoding      a compressed or non-JSON body           415 unsupported_encoding
-│   └── ContextOverflow          a step does not fit the model's context 422 context_overflow
+│   ├── ContextOverflow          a step does not fit the model's context 422 context_overflow
+│   ├── RequestTooLarge          more work than the service ever takes on 422 request_too_large
+│   └── PoisonRequest            two workers died of it                  422 poison_request
+├── Overloaded                   more work is waiting than is taken on   429, retryable, overloaded
+├── DeadlineExceeded             the client's deadline has passed        504, retryable, deadline_exceeded
 ├── DependencyError              a part that we call failed              5xx, retryable
 │   ├── RetrievalUnavailable     the vector store did not answer         503 retrieval_unavailable
-│   ├── WorkerUnavailable        the worker did not answer               503 worker_unavailable
+│   ├── WorkerUnavailable        no worker answered                      503 worker_unavailable
 │   ├── EncoderFailed            the encoder broke                       503 encoder_failed
 │   └── WorkerAnswerInvalid      the worker's answer cannot be used      502 worker_answer_invalid
 ├── Stopping                     the process ends                        503 stopping
@@ -99,6 +103,41 @@ class ContextOverflow(RequestError):
     code = "context_overflow"
 
 
+class RequestTooLarge(RequestError):
+    """The request alone is more estimated tokens than STEPREWARD_QUEUE_TOKENS; send it in parts."""
+
+    code = "request_too_large"
+
+
+class PoisonRequest(RequestError):
+    """It was at hand when two workers died, the second time alone; it is not tried again for some time."""
+
+    code = "poison_request"
+
+
+class Overloaded(StepRewardError):
+    """More work waits than the service takes on, or than can be done before the deadline. Nothing was begun.
+
+    `retry_after_s`: when there should be room.
+    """
+
+    code = "overloaded"
+    status = 429
+    retryable = True
+
+    def __init__(self, message: str, retry_after_s: float = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class DeadlineExceeded(StepRewardError):
+    """`deadline_ms` passed before the score was there. What was begun for it alone was ended."""
+
+    code = "deadline_exceeded"
+    status = 504
+    retryable = True
+
+
 class DependencyError(StepRewardError):
     """The same request may succeed later."""
 
@@ -120,7 +159,7 @@ class EncoderFailed(DependencyError):
 
 
 class WorkerUnavailable(DependencyError):
-    """The worker did not answer, or is too busy."""
+    """No worker answered: all are down, busy or faulty."""
 
     code = "worker_unavailable"
 

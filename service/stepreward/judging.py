@@ -10,13 +10,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 
 from stepreward.cache import ScoreCache
+from stepreward.errors import PoisonRequest
 from stepreward.metrics import Metrics
 from stepreward.plan import Plan
 from stepreward.references import ReferenceFinder
 from stepreward.retrieval.store import Snapshot
 from stepreward.schema import JudgeMethod
 from stepreward.values import Prompt, References, Solution, StepJudgement, TokenCount, Verdict
-from stepreward.worker.sampling import Judge
+from stepreward.worker.sampling import Judge, Terms
 
 # Bumped when a judgement's meaning changes: what an older version stored is not found.
 _KEY_VERSION = 2
@@ -116,7 +117,13 @@ class Judging:
         self, keys: Sequence[str], compute: Callable[[Sequence[int]], Awaitable[list[StepJudgement]]]
     ) -> list[StepJudgement]:
         if self._plan.use_cache:
-            return [one.judgement for one in await self._bench.cache.get_or_compute(keys, compute)]
+            try:
+                return [one.judgement for one in await self._bench.cache.get_or_compute(keys, compute)]
+            except PoisonRequest:
+                # It may be another's: who joins a computation shares steps with it, and not those it is refused for.
+                if self.asked:
+                    raise
+                return [one.judgement for one in await self._bench.cache.get_or_compute(keys, compute)]
         computed = await compute(range(len(keys)))
         self._bench.metrics.cache_steps.labels("computed").inc(len(computed))
         return computed
@@ -133,9 +140,10 @@ class Judging:
     async def _ask(self, method: JudgeMethod, prompts: Sequence[Prompt]) -> list[tuple[Verdict, ...]]:
         self.asked = True
         spent, metrics = TokenCount(), self._bench.metrics
+        terms = Terms(self._plan.policy, self._seed, self._plan.priority)
         try:
             with metrics.stage("judge"):
-                verdicts = await self._bench.judges[method].judge(prompts, self._plan.policy, self._seed, spent)
+                verdicts = await self._bench.judges[method].judge(prompts, terms, spent)
         finally:
             self.spent.add(spent.prompt, spent.generated, spent.cached)
             metrics.count_tokens(spent)

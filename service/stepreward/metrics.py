@@ -147,6 +147,44 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livemax",
         )
+        self.worker_attempts = Counter(
+            "stepreward_worker_attempts_total",
+            "Calls of workers by how they ended: ok, or the kind of fault; a second attempt counts too",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.workers = Gauge(
+            "stepreward_workers",
+            "Workers by state: healthy, or ejected, which are probed",
+            ["state"],
+            multiprocess_mode="livemax",
+            registry=self.registry,
+        )
+        self.worker_tokens = Gauge(
+            "stepreward_worker_tokens_in_flight",
+            "Estimated tokens of the calls at workers",
+            multiprocess_mode="livesum",
+            registry=self.registry,
+        )
+        self.queue_tokens = Gauge(
+            "stepreward_queue_tokens",
+            "Estimated tokens of the work taken on and not finished, at workers or waiting for one",
+            ["priority"],
+            multiprocess_mode="livesum",
+            registry=self.registry,
+        )
+        self.queue_seconds = Histogram(
+            "stepreward_queue_seconds",
+            "How long a call waited for a worker",
+            ["priority"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.received = Counter(
+            "stepreward_requests_received_total",
+            "Requests that came; each ends in stepreward_requests_total, cancelled ones under status 499",
+            registry=self.registry,
+        )
         self.in_flight = Gauge(
             "stepreward_requests_in_flight",
             "Scoring requests being worked on",

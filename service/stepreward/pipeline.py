@@ -1,86 +1,152 @@
 """The story of a request: references, prompts, verdicts, scores."""
 
-from collections.abc import Sequence
-from contextlib import aclosing
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 
 from stepreward import aggregation
-from stepreward.concurrency import in_order, run_all
+from stepreward.admission import Admission, Ticket, estimated_tokens
+from stepreward.concurrency import in_order, run_all, until
 from stepreward.errors import InvalidRequest, RequestError, StepRewardError
 from stepreward.judging import Bench, Judging
+from stepreward.metrics import Metrics
 from stepreward.plan import Defaults, Plan, plan, solution_of
 from stepreward.responses import split_responses
 from stepreward.results import Judged, Named, Unscored, failed_result, item_result
-from stepreward.schema import Item, ItemResult, ScoreRequest, ScoreResponse
+from stepreward.schema import Header, Item, ItemResult, ScoreRequest, ScoreResponse
 from stepreward.values import StepJudgement
+
+Outcome = ItemResult | Unscored
 
 
 class Pipeline:
     """Scores requests. One for the whole service; holds no state of a request."""
 
-    def __init__(self, bench: Bench, served_model: str, defaults: Defaults) -> None:
+    def __init__(self, bench: Bench, served_model: str, defaults: Defaults, admission: Admission) -> None:
         self._bench = bench
         self._served_model = served_model
         self._defaults = defaults
+        self._admission = admission
 
-    async def score(self, request: ScoreRequest, request_id: str) -> ScoreResponse:
-        """Every item, ok or failed, in order.
+    async def score(self, request: ScoreRequest, request_id: str, arrived_s: float | None = None) -> ScoreResponse:
+        """Every item, ok or failed, in order. `arrived_s`, on the loop's clock, is where its deadline counts from.
 
-        Raises RequestError, RetrievalUnavailable where the policy requires the store, and the error itself when all
-        items failed with the same code.
+        Raises RequestError, Overloaded, DeadlineExceeded, RetrievalUnavailable where the policy requires the store, and
+        the error itself when all items failed with the same code.
         """
+        async with self.begin(request, request_id, arrived_s) as batch:
+            outcomes = await run_all(batch.items())
+        _raise_if_all_failed_alike(outcomes)
+        return ScoreResponse(items=[result_of(outcome) for outcome in outcomes], **dict(batch.header))
+
+    @asynccontextmanager
+    async def begin(
+        self, request: ScoreRequest, request_id: str, arrived_s: float | None = None
+    ) -> "AsyncIterator[Batch]":
+        """Everything up to the judges: checked, looked up, taken on, its references found. Raises as `score` does."""
         request, spans = await split_responses(request, self._defaults.splitting)
         chosen = plan(request, self._defaults)
-        names = _named(request.items)
-        snapshot = await self._bench.finder.snapshot() if chosen.widest_search.wanted else None
-        judgings = [Judging(self._bench, chosen, request.seed, solution_of(item), snapshot) for item in request.items]
-        await self._look_and_find(judgings, chosen)
-        outcomes = await run_all(
-            self._score_item(request, chosen, Named(name, of_item), judging)
-            for name, of_item, judging in zip(names, spans, judgings, strict=True)
-        )
-        _raise_if_all_failed_alike(outcomes)
-        return ScoreResponse(
-            items=[outcome if isinstance(outcome, ItemResult) else failed_result(outcome) for outcome in outcomes],
-            method=chosen.method,
-            model=self._served_model,
-            prompt_version="+".join(self._bench.judges[method].version for method in chosen.searches),
-            calibrated=self._defaults.calibrated and "retsp" in chosen.searches,
-            corpus_snapshot=snapshot.id if snapshot else None,
-            request_id=request_id,
-        )
+        names = [Named(*parts) for parts in zip(_named(request.items), spans, strict=True)]
+        deadline_s = _deadline_s(request, arrived_s)
+        async with until(deadline_s):
+            snapshot = await self._bench.finder.snapshot() if chosen.widest_search.wanted else None
+            solutions = map(solution_of, request.items)
+            judgings = [Judging(self._bench, chosen, request.seed, one, snapshot) for one in solutions]
+            await self._look(judgings, chosen)
+        tokens = [_open_tokens(judging, chosen) for judging in judgings]
+        with self._admission.admit(sum(tokens), chosen.priority, deadline_s) as ticket:
+            async with until(deadline_s):
+                await self._find([one for one, open_ in zip(judgings, tokens, strict=True) if open_], chosen)
+            header = Header(
+                method=chosen.method,
+                model=self._served_model,
+                prompt_version="+".join(self._bench.judges[method].version for method in chosen.searches),
+                calibrated=self._defaults.calibrated and "retsp" in chosen.searches,
+                corpus_snapshot=snapshot.id if snapshot else None,
+                request_id=request_id,
+            )
+            works = [_Work(*parts) for parts in zip(names, judgings, tokens, strict=True)]
+            yield Batch(header, request, chosen, works, ticket, deadline_s, self._bench.metrics)
 
-    async def _look_and_find(self, judgings: Sequence[Judging], chosen: Plan) -> None:
-        """One look into the cache for all items, if any; one search for those with a step that nobody has judged."""
+    async def _look(self, judgings: Sequence[Judging], chosen: Plan) -> None:
+        """One look into the cache for all items."""
         keys = [judging.keys(chosen.first_method, range(len(judging.solution.steps))) for judging in judgings]
         wanted = [key for of_item in keys for key in of_item]
         known = iter(await self._bench.cache.get(wanted) if chosen.use_cache else [None] * len(wanted))
         for judging, of_item in zip(judgings, keys, strict=True):
             judging.known = {key: next(known) for key in of_item}
-        unknown = [judging for judging in judgings if None in judging.known.values()]
+
+    async def _find(self, judgings: Sequence[Judging], chosen: Plan) -> None:
+        """One search for all items with a step that nobody has judged."""
         search = chosen.widest_search
-        if search.wanted and unknown:
-            solutions = [judging.solution for judging in unknown]
-            found = await self._bench.finder.find(unknown[0].snapshot, solutions, search)
-            for judging, references in zip(unknown, found, strict=True):
+        if search.wanted and judgings:
+            solutions = [judging.solution for judging in judgings]
+            found = await self._bench.finder.find(judgings[0].snapshot, solutions, search)
+            for judging, references in zip(judgings, found, strict=True):
                 judging.references = references
 
-    async def _score_item(
-        self, request: ScoreRequest, chosen: Plan, named: Named, judging: Judging
-    ) -> "ItemResult | Unscored":
-        """The item's result, or why there is none. A failed item leaves the others unharmed."""
-        metrics = self._bench.metrics
+
+@dataclass(frozen=True)
+class _Work:
+    """An item to score, and the estimated tokens of it that are taken on."""
+
+    named: Named
+    judging: Judging
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A request that was taken on. `header` is what its answer says beside its items."""
+
+    header: Header
+    request: ScoreRequest
+    chosen: Plan
+    works: Sequence[_Work]
+    ticket: Ticket
+    deadline_s: float | None
+    metrics: Metrics
+
+    def items(self) -> Iterator[Coroutine[object, object, Outcome]]:
+        """One for each item, in order. None raises a StepRewardError: a failed item leaves the others unharmed."""
+        return (self._score(work) for work in self.works)
+
+    async def _score(self, work: _Work) -> Outcome:
+        """The item's result, or why there is none."""
+        judging, judged_steps = work.judging, _until_first_error if self.chosen.until_first_error else _all_steps
         try:
-            steps = await (_until_first_error if chosen.until_first_error else _all_steps)(judging, chosen)
+            async with until(self.deadline_s):
+                steps = await judged_steps(judging, self.chosen)
         except StepRewardError as error:
-            unscored = Unscored(named, error, judging.references)
-            metrics.count_item(error.code, failed_result(unscored).degraded)
+            unscored = Unscored(work.named, error, judging.references)
+            self.metrics.count_item(error.code, failed_result(unscored).degraded)
             return unscored
-        with metrics.stage("aggregate"):
-            result = item_result(request, Judged(named, judging.solution, steps, judging.spent, judging.asked))
-        metrics.count_item(result.failure.code if result.failure else "ok", result.degraded)
-        metrics.count_result(result)
+        self.ticket.done(work.tokens)
+        with self.metrics.stage("aggregate"):
+            judged = Judged(work.named, judging.solution, steps, judging.spent, judging.asked)
+            result = item_result(self.request, judged)
+        self.metrics.count_item(result.failure.code if result.failure else "ok", result.degraded)
+        self.metrics.count_result(result)
         return result
+
+
+def result_of(outcome: Outcome) -> ItemResult:
+    return outcome if isinstance(outcome, ItemResult) else failed_result(outcome)
+
+
+def _deadline_s(request: ScoreRequest, arrived_s: float | None) -> float | None:
+    """On the loop's clock, which is monotonic."""
+    if request.deadline_ms is None:
+        return None
+    return (asyncio.get_running_loop().time() if arrived_s is None else arrived_s) + request.deadline_ms / 1000
+
+
+def _open_tokens(judging: Judging, chosen: Plan) -> int:
+    """Estimated, of the steps that nobody has judged and nobody is judging; 0 when there is none."""
+    keys = judging.keys(chosen.first_method, range(len(judging.solution.steps)))
+    return estimated_tokens(chosen, judging.solution, [i for i, key in enumerate(keys) if judging.known[key] is None])
 
 
 async def _all_steps(judging: Judging, chosen: Plan) -> Sequence[StepJudgement | None]:
@@ -131,7 +197,7 @@ def _named(items: Sequence[Item]) -> list[str]:
     return names
 
 
-def _raise_if_all_failed_alike(outcomes: Sequence[ItemResult | Unscored]) -> None:
+def _raise_if_all_failed_alike(outcomes: Sequence[Outcome]) -> None:
     """One reason for all items is the request's answer: 503 when the worker is down, 422 for the one long step."""
     errors = [outcome.error for outcome in outcomes if isinstance(outcome, Unscored)]
     if len(errors) < len(outcomes) or len({error.code for error in errors}) > 1:

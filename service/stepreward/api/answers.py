@@ -1,24 +1,27 @@
 """What every answer has: an id, its count, and for an error the one body and the status."""
 
 import logging
+import math
+import random
 import time
 import uuid
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stepreward import caller, errors
 from stepreward.caller import Caller
+from stepreward.metrics import Metrics
 from stepreward.schema import ErrorBody
-from stepreward.wiring import Service
 
 _LOG = logging.getLogger("stepreward.api")
 
-_CLIENT_LEFT = 499
+# Nobody reads it: what is counted when the client has left.
+_GONE = 499
 _WHILE_STOPPING = {"/livez", "/metrics"}
 
 ERROR_ANSWERS: dict[int | str, dict[str, Any]] = {
@@ -26,36 +29,74 @@ ERROR_ANSWERS: dict[int | str, dict[str, Any]] = {
     413: {"model": ErrorBody, "description": "The body has too many bytes"},
     415: {"model": ErrorBody, "description": "The body is compressed or not application/json"},
     422: {"model": ErrorBody, "description": "A field is unknown, wrong or over a limit; the message names it"},
+    429: {"model": ErrorBody, "description": "More work waits than can be taken on, or be ready in time; Retry-After"},
     502: {"model": ErrorBody, "description": "The worker's answer could not be used for any item; try again"},
-    503: {"model": ErrorBody, "description": "A part did not answer, or the process ends; try again"},
+    503: {"model": ErrorBody, "description": "A part did not answer, or the process ends; try again; Retry-After"},
+    504: {"model": ErrorBody, "description": "`deadline_ms` passed before any item was ready"},
 }
 
 
 def install(app: FastAPI) -> None:
     """The middleware and the handlers."""
-    app.middleware("http")(_counted)
+    app.add_middleware(Counted)
     app.exception_handler(errors.StepRewardError)(_answer_error)
     app.exception_handler(HTTPException)(_answer_http_error)
+    app.exception_handler(ClientDisconnect)(_answer_nobody)
 
 
-async def _counted(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Give the request its id, and count its answer under its route, never under a path that a client made up."""
-    started_s = time.perf_counter()
-    request.state.request_id = uuid.uuid4().hex
-    try:
-        _check_open(request)
-        caller.current.set(Caller(request.state.request_id, _run(request)))
-        response = await call_next(request)
-    except ClientDisconnect:
-        response = Response(status_code=_CLIENT_LEFT)  # which nobody reads
-    except Exception as error:  # noqa: BLE001  (the handlers know every error of a route: what is left is a bug)
-        response = await _answer_error(request, error)
-    route = getattr(request.scope.get("route"), "path", "unknown")
-    service: Service = request.app.state.service
-    service.metrics.requests.labels(route, str(response.status_code)).inc()
-    service.metrics.duration.labels(route).observe(time.perf_counter() - started_s)
-    response.headers["X-Request-ID"] = request.state.request_id
-    return response
+class Counted:
+    """Gives a request its id, and counts its answer under its route, never under a path that a client made up.
+
+    received = the sum of what is counted by status, always. Plain ASGI: what reads a request below learns at once that
+    its client has left.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        request.state.request_id = uuid.uuid4().hex
+        started_s, status = time.perf_counter(), _GONE
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request.state.request_id.encode())]
+            await send(message)
+
+        metrics: Metrics = request.app.state.service.metrics
+        metrics.received.inc()
+        try:
+            await self._answered(request, send_with_id)
+        finally:
+            route = getattr(scope.get("route"), "path", "unknown")
+            metrics.requests.labels(route, str(status)).inc()
+            metrics.duration.labels(route).observe(time.perf_counter() - started_s)
+
+    async def _answered(self, request: Request, send: Send) -> None:
+        has_begun = False
+
+        async def send_and_see(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            _check_open(request)
+            caller.current.set(Caller(request.state.request_id, _run(request)))
+            await self._app(request.scope, request.receive, send_and_see)
+        except Exception as error:
+            # The handlers know every error of a route: what is left is a bug. Half an answer cannot be taken back, but
+            # it must not look whole, so the server is left to break the connection.
+            if has_begun:
+                raise
+            answer = await _answer_error(request, error)
+            await answer(request.scope, request.receive, send)
 
 
 def _check_open(request: Request) -> None:
@@ -72,12 +113,17 @@ def _run(request: Request) -> str | None:
 async def _answer_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, errors.StepRewardError):
         return await _answer_bug(request, error)
-    if not isinstance(error, errors.RequestError):
+    if not isinstance(error, errors.RequestError | errors.Overloaded):
         _LOG.warning("score_failed", extra={"code": error.code, "request_id": request.state.request_id})
-    headers = {"Retry-After": "1"} if error.status == 503 else {}
-    if isinstance(error, errors.Stopping):
-        headers["Connection"] = "close"
-    return _error(request, error.status, error.code, error.message, retryable=error.retryable, headers=headers)
+    return _error(request, error.status, error.code, error.message, retryable=error.retryable, headers=_later(error))
+
+
+def _later(error: errors.StepRewardError) -> dict[str, str]:
+    """When to come again, never the same second for all who were sent away at once."""
+    if isinstance(error, errors.Overloaded):
+        return {"Retry-After": str(math.ceil(error.retry_after_s * random.uniform(1, 2)))}  # noqa: S311
+    later = {"Retry-After": str(random.randint(1, 3))} if error.status == 503 else {}  # noqa: S311
+    return later | ({"Connection": "close"} if isinstance(error, errors.Stopping) else {})
 
 
 async def _answer_http_error(request: Request, error: Exception) -> Response:
@@ -85,6 +131,11 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
     code = {404: "not_found", 405: "method_not_allowed"}.get(status, "http_error")
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     return _error(request, status, code, f"{request.method} is not served here", retryable=False, headers=headers)
+
+
+async def _answer_nobody(request: Request, error: Exception) -> Response:
+    _LOG.info("client_left", extra={"request_id": request.state.request_id})
+    return Response(status_code=_GONE)
 
 
 async def _answer_bug(request: Request, error: Exception) -> Response:

@@ -8,12 +8,18 @@ import orjson
 from fastapi import FastAPI, Request, Response
 
 from stepreward.api import answers
-from stepreward.body import read_request
+from stepreward.api.score import NDJSON, score
 from stepreward.metrics import CONTENT_TYPE
 from stepreward.schema import ReadyBody, ScoreRequest, ScoreResponse
 from stepreward.wiring import Service
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, object]]]
+_STREAMED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Every item; with `Accept: application/x-ndjson` a StreamLine as each ends, and a summary",
+        "content": {NDJSON: {"schema": {"type": "string"}}},
+    }
+}
 
 
 def lifespan_state(service: Service) -> Mapping[str, object]:
@@ -40,10 +46,10 @@ def create_app(service: Service | None = None, *, lifespan: Lifespan = _told) ->
     answers.install(app)
     app.add_api_route(
         "/score",
-        _score,
+        score,
         methods=["POST"],
         response_model=ScoreResponse,
-        responses=answers.ERROR_ANSWERS,
+        responses=_STREAMED | answers.ERROR_ANSWERS,
         summary="Score the steps of one or many solutions",
         openapi_extra={
             "requestBody": {"required": True, "content": {"application/json": {"schema": _schema_of(ScoreRequest)}}}
@@ -59,15 +65,6 @@ def create_app(service: Service | None = None, *, lifespan: Lifespan = _told) ->
     )
     app.add_api_route("/metrics", _metrics, summary="Prometheus metrics", response_model=None)
     return app
-
-
-async def _score(request: Request) -> Response:
-    service: Service = request.app.state.service
-    with service.metrics.in_flight.track_inprogress():
-        with service.metrics.stage("parse"):
-            wanted = await read_request(request.headers, request.stream(), service.limits)
-        scored = await service.pipeline.score(wanted, request.state.request_id)
-    return Response(orjson.dumps(scored.model_dump(mode="json")), media_type="application/json")
 
 
 async def _livez() -> Response:

@@ -109,7 +109,7 @@ class _Parts:
         if settings.worker_url:
             return
         env = {**self._env, **worker_env(settings, self._device)}
-        health = f"{settings.effective_worker_url}/health"
+        health = f"{settings.effective_worker_urls[0]}/health"
         with self._stages.stage(f"worker ({self._device})"):
             argv = worker_argv(settings, self._device)
             await supervisor.start(self._child("worker", argv, health, env, _WORKER_START_S))

@@ -20,6 +20,7 @@ def worker_argv(settings: Settings, device: Device) -> tuple[str, ...]:
         *("--model", settings.model_path, "--served-model-name", settings.model),
         *("--host", "127.0.0.1", "--port", str(settings.worker_port)),
         *("--max-model-len", str(settings.worker_context_tokens), "--dtype", dtype),
+        *("--scheduling-policy", "priority"),
         *("--enable-prompt-tokens-details", "--disable-uvicorn-access-log"),
     )
     return common + (_cpu_flags(settings) if device == "cpu" else ())

@@ -1,21 +1,33 @@
 """vLLM over HTTP: sampled continuations and the log-probabilities of two label tokens.
 
-Only `/v1/completions` and `/v1/models` are called, which every router carries. The request fields are a fixed list:
-nothing that a user sends reaches the worker as a field.
+Only `/v1/completions` and `/v1/models` are needed, which every router carries; `/metrics` and `/health` tell more of a
+worker where they are. The request fields are a fixed list: nothing that a user sends reaches the worker as a field.
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from stepreward.errors import ConfigurationError, WorkerAnswerInvalid, WorkerUnavailable
+from stepreward.errors import ConfigurationError, InternalError, WorkerAnswerInvalid, WorkerUnavailable
+from stepreward.schema import Priority
 from stepreward.values import TokenCount
+from stepreward.worker.faults import WorkerBusy, WorkerDied, WorkerFaulty, WorkerUnreachable
 
 Tokens = Sequence[int]
 Labels = tuple[int, int]
+
+_ASK_S = 5.0
+_ALIVE_S = 1.0
+# vLLM hands on first what has the lower number.
+_PRIORITY: Mapping[Priority, int] = {"interactive": 0, "bulk": 1}
+# Every token that the engine has taken in or put out, and the size of its key-value cache.
+_DONE = re.compile(rb"^vllm:(?:prompt|generation)_tokens_total(?:\{[^\n]*\})? ([0-9.e+]+)", re.MULTILINE)
+_CACHE = re.compile(rb"^vllm:cache_config_info\{([^\n]*)\}", re.MULTILINE)
+_CACHE_FIELD = re.compile(rb'\b(block_size|num_gpu_blocks)="(\d+)"')
 
 
 @dataclass(frozen=True)
@@ -84,13 +96,20 @@ class ServedModel:
 class WorkerClient:
     """Calls one vLLM server or router. `http` has its base URL and its limits.
 
-    `name` is the model to ask for where several are served, the first of them if left out.
+    `name` is the model to ask for where several are served, the first of them if left out; `priorities` says whether
+    it runs with `--scheduling-policy priority`.
     """
 
-    def __init__(self, http: httpx.AsyncClient, name: str | None = None) -> None:
+    def __init__(self, http: httpx.AsyncClient, name: str | None = None, *, priorities: bool = False) -> None:
         self._http = http
         self._name = name
-        self._model = ""
+        # Set by `connect`; one set before is what it must be.
+        self.served: ServedModel | None = None
+        self._priorities = priorities
+
+    @property
+    def url(self) -> str:
+        return str(self._http.base_url)
 
     async def connect(self) -> ServedModel:
         """The served model; later calls ask for it.
@@ -98,7 +117,7 @@ class WorkerClient:
         Raises WorkerUnavailable, or ConfigurationError where what answers is not a vLLM server or does not serve it.
         """
         try:
-            answer = await self._http.get("/v1/models", timeout=5)
+            answer = await self._http.get("/v1/models", timeout=_ASK_S)
             answer.raise_for_status()
             cards = _ModelCards.model_validate_json(answer.content).data
             context_tokens = _context_tokens(cards)
@@ -110,8 +129,44 @@ class WorkerClient:
         if card is None:
             names = ", ".join(card.id for card in cards)
             raise ConfigurationError(f"STEPREWARD_WORKER_MODEL: {self._http.base_url} serves {names}, not {self._name}")
-        self._model = card.id
-        return ServedModel(card.id, card.root, context_tokens)
+        served = ServedModel(card.id, card.root, context_tokens)
+        if self.served is not None and (served.id, context_tokens) != (self.served.id, self.served.max_model_len):
+            raise ConfigurationError(f"STEPREWARD_WORKER_URL: {self.url} serves {served}, and not {self.served}")
+        self.served = served
+        return served
+
+    async def tokens_done(self) -> float | None:
+        """Prompt and generated tokens since it started: what grows while it gets on. None where it does not say so."""
+        counts = [float(count) for count in _DONE.findall(await self._metrics())]
+        return sum(counts) if counts else None
+
+    async def cache_tokens(self) -> int | None:
+        """Tokens that its key-value cache holds; None where it does not say so."""
+        found = _CACHE.search(await self._metrics())
+        sizes = {name: int(size) for name, size in _CACHE_FIELD.findall(found[1])} if found else {}
+        return sizes[b"block_size"] * sizes[b"num_gpu_blocks"] if len(sizes) == 2 else None
+
+    async def _metrics(self) -> bytes:
+        """Empty where there are none, or no answer."""
+        try:
+            answer = await self._http.get("/metrics", timeout=_ASK_S)
+        except httpx.HTTPError:
+            return b""
+        return answer.content if answer.is_success else b""
+
+    async def is_alive(self) -> bool:
+        """Whether it answers at all and does not say itself that its engine is dead."""
+        try:
+            answer = await self._http.get("/health", timeout=_ALIVE_S)
+        except httpx.HTTPError:
+            return False
+        return answer.status_code < 500
+
+    async def probe(self) -> None:
+        """One token of the smallest prompt. Raises WorkerUnavailable, WorkerAnswerInvalid, ConfigurationError."""
+        await self.connect()
+        body = {"prompt": [[1]], "max_tokens": 1, "temperature": 0}
+        await self._complete(body, 1, TokenCount(), timeout_s=_ASK_S)
 
     async def spell(self, prompt: Tokens) -> tuple[Tokens, str]:
         """What the model surely goes on with, eight tokens, as ids and in the worker's own spelling of them."""
@@ -126,7 +181,14 @@ class WorkerClient:
         return choice.token_ids or [], choice.text
 
     async def sample(
-        self, prompt: Tokens, k: int, seed: int, options: SamplingOptions, spent: TokenCount
+        self,
+        prompt: Tokens,
+        k: int,
+        seed: int,
+        options: SamplingOptions,
+        spent: TokenCount,
+        *,
+        priority: Priority = "interactive",
     ) -> Sequence[Tokens]:
         """k continuations of one prompt, as token ids. Equal arguments give equal continuations."""
         body = {
@@ -139,6 +201,7 @@ class WorkerClient:
             "stop": [options.stop],
             "include_stop_str_in_output": True,
             "return_token_ids": True,
+            **self._rank(priority),
         }
         choices = await self._complete(body, k, spent)
         trajectories = [choice.token_ids for choice in choices if choice.token_ids]
@@ -147,7 +210,7 @@ class WorkerClient:
         return trajectories
 
     async def label_probabilities(
-        self, prompts: Sequence[Tokens], labels: Labels, spent: TokenCount
+        self, prompts: Sequence[Tokens], labels: Labels, spent: TokenCount, priority: Priority = "interactive"
     ) -> list[float | None]:
         """P(first label) / (P(first) + P(second)) for the token after each prompt; None where it cannot be read."""
         body = {
@@ -157,18 +220,30 @@ class WorkerClient:
             "logprobs": len(labels),
             "logprob_token_ids": list(labels),
             "return_tokens_as_token_ids": True,
+            **self._rank(priority),
         }
         choices = await self._complete(body, len(prompts), spent)
         return [_share(choice, labels) for choice in choices]
 
-    async def _complete(self, body: Mapping[str, object], expected: int, spent: TokenCount) -> list[_Choice]:
-        """Choices in the order of the prompts. Raises WorkerUnavailable, WorkerAnswerInvalid."""
-        try:
-            answer = await self._http.post("/v1/completions", json={"model": self._model, **body})
-        except httpx.HTTPError as error:
-            raise WorkerUnavailable(f"the worker did not answer: {type(error).__name__}") from error
-        if answer.status_code == 429 or answer.status_code >= 500:
-            raise WorkerUnavailable(f"the worker answered {answer.status_code}")
+    def _asked(self) -> str:
+        if self.served is None:
+            raise InternalError(f"{self.url} was called before it was connected. This is a bug.")
+        return self.served.id
+
+    def _rank(self, priority: Priority) -> dict[str, int]:
+        return {"priority": _PRIORITY[priority]} if self._priorities else {}
+
+    async def _complete(
+        self, body: Mapping[str, object], expected: int, spent: TokenCount, timeout_s: float | None = None
+    ) -> list[_Choice]:
+        """Choices in the order of the prompts. Raises a WorkerUnavailable of faults.py, WorkerAnswerInvalid."""
+        answer = await self._post({"model": self._asked(), **body}, timeout_s)
+        if answer.status_code == 429:
+            raise WorkerBusy("the worker answered 429")
+        if answer.status_code == 503:
+            raise await self._fault(WorkerBusy("the worker answered 503"))
+        if answer.status_code >= 500:
+            raise await self._fault(WorkerFaulty(f"the worker answered {answer.status_code}"))
         if not answer.is_success:
             raise WorkerAnswerInvalid(f"the worker refused the request with {answer.status_code}")
         try:
@@ -182,6 +257,21 @@ class WorkerClient:
         details = usage.prompt_tokens_details
         spent.add(usage.prompt_tokens, usage.completion_tokens or 0, details.cached_tokens if details else None)
         return choices
+
+    async def _post(self, body: Mapping[str, object], timeout_s: float | None) -> httpx.Response:
+        limit = self._http.timeout if timeout_s is None else httpx.Timeout(timeout_s)
+        try:
+            return await self._http.post("/v1/completions", json=body, timeout=limit)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise WorkerUnreachable(f"the worker did not answer: {type(error).__name__}") from error
+        except httpx.TimeoutException as error:
+            raise WorkerFaulty(f"the worker did not answer: {type(error).__name__}") from error
+        except httpx.HTTPError as error:
+            raise await self._fault(WorkerFaulty(f"the worker did not answer: {type(error).__name__}")) from error
+
+    async def _fault(self, fault: WorkerUnavailable) -> WorkerUnavailable:
+        """Itself, unless the worker is gone: a dying engine answers 500, and a broken connection may be only that."""
+        return fault if await self.is_alive() else WorkerDied(f"{fault.message}, and does not live any more")
 
 
 def _context_tokens(cards: Sequence[_ModelCard]) -> int:

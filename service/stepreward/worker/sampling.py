@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from stepreward.calibration import Scale
@@ -9,12 +11,23 @@ from stepreward.concurrency import run_all
 from stepreward.policies import Policy
 from stepreward.prompts.retsp import RetSP
 from stepreward.prompts.rprm import MARKER, RPRM
+from stepreward.schema import Priority
 from stepreward.values import Prompt, References, Solution, TokenCount, Verdict
 from stepreward.worker.client import SamplingOptions, WorkerClient
+from stepreward.worker.pool import Work, WorkerPool
 
 _PROMPTS_PER_CALL = 64
 
 Verdicts = tuple[Verdict, ...]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a request asks of a judge. `seed` is mixed into the seed that each prompt's content gives."""
+
+    policy: Policy
+    seed: int = 0
+    priority: Priority = "interactive"
 
 
 class Judge(Protocol):
@@ -29,17 +42,20 @@ class Judge(Protocol):
     def render(self, solution: Solution, references: References, indexes: Sequence[int]) -> list[Prompt]:
         """The prompts of these steps. Raises ContextOverflow."""
 
-    async def judge(self, prompts: Sequence[Prompt], policy: Policy, seed: int, spent: TokenCount) -> list[Verdicts]:
-        """The verdicts of each step, in the order of `prompts`. Raises WorkerUnavailable, WorkerAnswerInvalid."""
+    async def judge(self, prompts: Sequence[Prompt], terms: Terms, spent: TokenCount) -> list[Verdicts]:
+        """The verdicts of each step, in the order of `prompts`.
+
+        Raises WorkerUnavailable, WorkerAnswerInvalid, PoisonRequest.
+        """
 
 
 class RetSPJudge:
     """Reads p(correct) from the label tokens, all steps in one batched request: nothing is sampled, so policy and seed
     rest. `scale` sets it right."""
 
-    def __init__(self, method: RetSP, worker: WorkerClient, scale: Scale | None = None) -> None:
+    def __init__(self, method: RetSP, workers: WorkerPool, scale: Scale | None = None) -> None:
         self._method = method
-        self._worker = worker
+        self._workers = workers
         self._scale = scale
         self.version = method.version
         self.revision = f"{method.version} {scale}"
@@ -47,13 +63,17 @@ class RetSPJudge:
     def render(self, solution: Solution, references: References, indexes: Sequence[int]) -> list[Prompt]:
         return self._method.render(solution, references, indexes)
 
-    async def judge(self, prompts: Sequence[Prompt], policy: Policy, seed: int, spent: TokenCount) -> list[Verdicts]:
+    async def judge(self, prompts: Sequence[Prompt], terms: Terms, spent: TokenCount) -> list[Verdicts]:
         chunks = [prompts[start : start + _PROMPTS_PER_CALL] for start in range(0, len(prompts), _PROMPTS_PER_CALL)]
-        shares = await run_all(
-            self._worker.label_probabilities([prompt.token_ids for prompt in chunk], self._method.labels, spent)
-            for chunk in chunks
-        )
+        shares = await run_all(self._read(chunk, terms, spent) for chunk in chunks)
         return [(Verdict(self._set_right(p_correct)),) for chunk in shares for p_correct in chunk]
+
+    async def _read(self, chunk: Sequence[Prompt], terms: Terms, spent: TokenCount) -> list[float | None]:
+        asked = [prompt.token_ids for prompt in chunk]
+        work = Work(asked, sum(len(ids) + 1 for ids in asked), terms.priority)
+        return await self._workers.run(
+            work, lambda worker: worker.label_probabilities(asked, self._method.labels, spent, terms.priority)
+        )
 
     def _set_right(self, p_correct: float | None) -> float | None:
         return p_correct if p_correct is None or self._scale is None else self._scale.apply(p_correct)
@@ -62,13 +82,13 @@ class RetSPJudge:
 class RPRMJudge:
     """Samples a step's trajectories in the policy's rounds, each round one request, and reads its verdicts in another.
 
-    The second request is one token on prefixes that the engine has just computed. Steps do not wait for each other's
-    rounds: the engine batches what is open.
+    The second request is one token on prefixes that the same worker has just computed. Steps do not wait for each
+    other's rounds: the engine batches what is open.
     """
 
-    def __init__(self, method: RPRM, worker: WorkerClient, options: SamplingOptions) -> None:
+    def __init__(self, method: RPRM, workers: WorkerPool, options: SamplingOptions) -> None:
         self._method = method
-        self._worker = worker
+        self._workers = workers
         self._options = options
         self.version = method.version
         self.revision = f"{method.version} {options}"
@@ -76,20 +96,28 @@ class RPRMJudge:
     def render(self, solution: Solution, references: References, indexes: Sequence[int]) -> list[Prompt]:
         return self._method.render(solution, references, indexes)
 
-    async def judge(self, prompts: Sequence[Prompt], policy: Policy, seed: int, spent: TokenCount) -> list[Verdicts]:
-        return await run_all(self._judge_step(prompt, policy, seed, spent) for prompt in prompts)
+    async def judge(self, prompts: Sequence[Prompt], terms: Terms, spent: TokenCount) -> list[Verdicts]:
+        return await run_all(self._judge_step(prompt, terms, spent) for prompt in prompts)
 
-    async def _judge_step(self, prompt: Prompt, policy: Policy, seed: int, spent: TokenCount) -> Verdicts:
+    async def _judge_step(self, prompt: Prompt, terms: Terms, spent: TokenCount) -> Verdicts:
         verdicts: Verdicts = ()
-        while count := policy.next_round([verdict.p_correct for verdict in verdicts]):
-            round_seed = content_seed(prompt, seed, len(verdicts))
-            verdicts += await self._round(prompt, count, round_seed, spent)
+        while count := terms.policy.next_round([verdict.p_correct for verdict in verdicts]):
+            tokens = len(prompt.token_ids) + count * self._options.max_tokens
+            work = Work([prompt.token_ids], tokens, terms.priority)
+            drawn = replace(terms, seed=content_seed(prompt, terms.seed, len(verdicts)))
+            verdicts += await self._workers.run(work, partial(self._round, prompt, count, drawn, spent))
         return verdicts
 
-    async def _round(self, prompt: Prompt, count: int, seed: int, spent: TokenCount) -> Verdicts:
-        trajectories = await self._worker.sample(prompt.token_ids, count, seed, self._options, spent)
+    async def _round(
+        self, prompt: Prompt, count: int, terms: Terms, spent: TokenCount, worker: WorkerClient
+    ) -> Verdicts:
+        trajectories = await worker.sample(
+            prompt.token_ids, count, terms.seed, self._options, spent, priority=terms.priority
+        )
         endings = [self._method.verdict_prompt(prompt.token_ids, trajectory) for trajectory in trajectories]
-        shares = await self._worker.label_probabilities([ids for ids, _ in endings], self._method.labels, spent)
+        shares = await worker.label_probabilities(
+            [ids for ids, _ in endings], self._method.labels, spent, terms.priority
+        )
         texts = [self._method.text(trajectory) for trajectory in trajectories]
         return tuple(
             Verdict(p_correct, forced, text)
