@@ -126,6 +126,11 @@ class Script:
         return self.answers.get(number) or (200, _scored(body).model_dump_json().encode())
 
 
+def scored(body: Body) -> dict[str, Any]:
+    """The answer to a request, as JSON."""
+    return _scored(body).model_dump(mode="json")
+
+
 def _scored(body: Body) -> ScoreResponse:
     return ScoreResponse(
         items=[_result(one) for one in body["items"]],

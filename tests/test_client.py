@@ -1,12 +1,14 @@
 """The SDK: large batches, retries, refusals, and the same client without await; beside a scripted service and ours."""
 
 import asyncio
+import json
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -18,9 +20,8 @@ import stamina
 import test_bulk
 from loadtests.scripted_worker import Fault, ScriptedWorker
 from stepreward.client import AsyncClient, Client, Item, ItemResult, Refused, ScoreRequest, ServiceUnavailable
-from stepreward.client.exchange import pause_s, read
+from stepreward.client.exchange import pause_s, raise_for_refusal
 from stepreward.errors import ConfigurationError, InvalidRequest
-from stepreward.schema import ScoreResponse
 from test_bulk import HANG_UP, NOT_READY, Scripted, application, expected_score
 from test_pipeline import item, long_item
 from test_retrieval import NO_PAYLOAD_INDEX
@@ -42,6 +43,14 @@ def items(*names: str) -> list[Item]:
 
 def numbered(count: int) -> list[Item]:
     return items(*(str(number) for number in range(count)))
+
+
+HEADER = {"method": "retsp", "model": "m", "prompt_version": "v", "corpus_snapshot": None, "request_id": "r"}
+SUMMARY = HEADER | {"ok": 3, "failed": 0}
+
+
+def _line(**of: Any) -> bytes:
+    return json.dumps(of).encode() + b"\n"
 
 
 def score_items(url: str, wanted: list[Item], how: dict[str, Any] | None = None, **options: Any) -> list[ItemResult]:
@@ -146,7 +155,7 @@ def _refusal(headers: dict[str, str]) -> ServiceUnavailable:
     said = {"code": "overloaded", "message": "later", "retryable": True, "request_id": "r"}
     answer = httpx.Response(429, json=said, headers=headers, request=httpx.Request("POST", "http://service/score"))
     with pytest.raises(ServiceUnavailable) as caught:
-        read(answer, ScoreResponse)
+        raise_for_refusal(answer)
     return caught.value
 
 
@@ -174,6 +183,95 @@ def test_the_pause_that_was_asked_for_is_made(scripted: Scripted):
     began_s = time.monotonic()
     score_items(scripted.url, numbered(1))
     assert time.monotonic() - began_s >= 1
+
+
+# deadlines and streams
+
+
+@dataclass
+class SlowForOneStep(ScriptedWorker):
+    """Takes its time for a solution of one step."""
+
+    one_step_s: float = 0
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST" and len(json.loads(request.content)["prompt"]) == 1:
+            await asyncio.sleep(self.one_step_s)
+        return await super()._answer(request)
+
+
+def test_what_is_not_ready_in_time_is_failed_and_the_rest_is_there():
+    slow = SlowForOneStep(one_step_s=30)
+    single = Item(question="2 + 3?", steps=["2 + 3 = 5."])
+    with application(slow) as url:
+        wanted = [Item.model_validate(item(0)), single, Item.model_validate(item(1))]
+        results = score_items(url, wanted, {"items_per_request": 1}, deadline_s=6)
+    assert [result.status for result in results] == ["ok", "failed", "ok"]
+    assert results[1].failure is not None
+    assert (results[1].failure.code, results[1].score) == ("deadline_exceeded", None)
+
+
+def test_the_time_that_is_left_is_sent_with_each_request(scripted: Scripted):
+    score_items(scripted.url, numbered(4), {"items_per_request": 2, "concurrency": 1}, deadline_s=1000)
+    first, second = (body["deadline_ms"] for body in scripted.script.requests)
+    assert 900_000 < second <= first <= 1_000_000
+
+
+def stream(url: str, wanted: list[Item], how: dict[str, Any] | None = None, **options: Any) -> list[Any]:
+    async def run() -> list[Any]:
+        async with AsyncClient(url, **(how or {})) as client:
+            return [told async for told in client.as_they_end(wanted, **options)]
+
+    return asyncio.run(run())
+
+
+def test_results_come_as_they_end_and_are_those_of_a_batch():
+    wanted = [Item.model_validate(item(number)) for number in range(8)]
+    with application() as url:
+        told = stream(url, wanted, {"items_per_request": 3})
+        assert [result.score for _, result in sorted(told, key=lambda one: one[0])] == [
+            result.score for result in score_items(url, wanted)
+        ]
+
+
+def test_a_result_comes_before_the_slow_ones_of_its_request():
+    slow = SlowForOneStep(one_step_s=2)
+    with application(slow) as url, Client(url) as client:
+        wanted = [Item(question="2 + 3?", steps=["2 + 3 = 5."]), Item.model_validate(item(0))]
+        assert [number for number, _ in client.as_they_end(wanted)] == [1, 0]
+
+
+def test_an_item_that_is_refused_is_told_in_a_stream_too():
+    wanted = [Item.model_validate(item(0)), Item.model_validate(long_item()), Item.model_validate(item(1))]
+    with application(ScriptedWorker(context_tokens=3000)) as url:
+        told = dict(stream(url, wanted))
+    assert {number: result.status for number, result in told.items()} == {0: "ok", 1: "failed", 2: "ok"}
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_a_stream_that_breaks_off_goes_on_with_what_is_missing(scripted: Scripted):
+    wanted = numbered(3)
+    whole = [_line(item=one) for one in test_bulk.scored({"items": [one.model_dump() for one in wanted]})["items"]]
+    summary = _line(summary=SUMMARY)
+    scripted.script.answers = {0: (200, whole[0]), 1: (200, whole[2] + whole[1] + summary)}
+    assert [number for number, _ in stream(scripted.url, wanted)] == [0, 2, 1]
+    assert [[one["id"] for one in body["items"]] for body in scripted.script.requests] == [["0", "1", "2"], ["1", "2"]]
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_a_stream_that_never_ends_well_is_an_error(scripted: Scripted):
+    scripted.script.answers = dict.fromkeys(range(9), (200, _line(heartbeat_s=1.0)))
+    with Client(scripted.url) as client, pytest.raises(ServiceUnavailable, match="broke off"):
+        list(client.as_they_end(numbered(2)))
+    assert len(scripted.script.requests) == 3
+
+
+def test_a_stream_may_be_left_before_its_end(scripted: Scripted):
+    with application() as url, Client(url) as client:
+        left = client.as_they_end([Item.model_validate(item(number)) for number in range(4)])
+        next(left)
+        left.close()
+        assert client.ready().ready
 
 
 # without await

@@ -1,6 +1,7 @@
 """The same client for code that does not await: an AsyncClient on a thread of its own."""
 
-from collections.abc import Sequence
+import queue
+from collections.abc import Iterator, Sequence
 from typing import Self, Unpack
 
 from anyio.from_thread import start_blocking_portal
@@ -32,11 +33,33 @@ class Client:
     def score(self, request: ScoreRequest) -> ScoreResponse:
         return self._portal.call(self._client.score, request)
 
-    def score_items(self, items: Sequence[Item], **options: Unpack[ScoreOptions]) -> list[ItemResult]:
-        async def scored() -> list[ItemResult]:
-            return await self._client.score_items(items, **options)
+    def score_items(
+        self, items: Sequence[Item], *, deadline_s: float | None = None, **options: Unpack[ScoreOptions]
+    ) -> list[ItemResult]:
+        async def score() -> list[ItemResult]:
+            return await self._client.score_items(items, deadline_s=deadline_s, **options)
 
-        return self._portal.call(scored)
+        return self._portal.call(score)
+
+    def as_they_end(
+        self, items: Sequence[Item], *, deadline_s: float | None = None, **options: Unpack[ScoreOptions]
+    ) -> Iterator[tuple[int, ItemResult]]:
+        ended: queue.SimpleQueue[tuple[int, ItemResult] | None] = queue.SimpleQueue()
+
+        async def score() -> None:
+            try:
+                async for result in self._client.as_they_end(items, deadline_s=deadline_s, **options):
+                    ended.put(result)
+            finally:
+                ended.put(None)
+
+        scoring = self._portal.start_task_soon(score)
+        try:
+            while (result := ended.get()) is not None:
+                yield result
+            scoring.result()
+        finally:
+            scoring.cancel()
 
     def ready(self) -> ReadyBody:
         return self._portal.call(self._client.ready)

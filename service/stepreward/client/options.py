@@ -32,6 +32,7 @@ class ScoreOptions(TypedDict, total=False):
     aggregate: str
     cache: bool
     seed: int
+    priority: str
     include: Sequence[str]
 
 
