@@ -87,7 +87,8 @@ def p_first(prompt: Sequence[int]) -> float:
 class ScriptedWorker:
     """`faults` are by the number of the completion call, from 0; `always` is every call's, /v1/models included.
 
-    An answer takes `latency_s`; a refusal comes at once.
+    An answer takes `latency_s`, and one of `slots` where they are counted: that is its capacity. A refusal comes at
+    once. It dies of a prompt that holds the text `dies_of`, and of `kill`, with all calls at hand.
     """
 
     faults: Mapping[int, Fault] = field(default_factory=dict)
@@ -96,12 +97,37 @@ class ScriptedWorker:
     context_tokens: int = 8192
     reports_cache: bool = True
     latency_s: float = 0
+    slots: int | None = None
+    dies_of: str | None = None
+    deaths: int = 0
+    tokens_done: int = 0
     requests: list[dict[str, Any]] = field(default_factory=list)
     usages: list[dict[str, Any]] = field(default_factory=list)
 
     def http(self) -> httpx.AsyncClient:
         """What a WorkerClient is built on."""
         return httpx.AsyncClient(transport=httpx.MockTransport(self._answer), base_url="http://worker")
+
+    def __post_init__(self) -> None:
+        self._dead = asyncio.Event()
+        self._running = asyncio.Event()
+        self._running.set()
+        self._free = asyncio.Semaphore(self.slots or 1_000_000)
+
+    def kill(self) -> None:
+        """It is gone, and every call at hand breaks off; `revive` starts another in its place."""
+        self.deaths += 1
+        self._dead.set()
+
+    def revive(self) -> None:
+        self._dead = asyncio.Event()
+
+    def freeze(self) -> None:
+        """As SIGSTOP: connections are taken and nothing is answered, until `thaw`."""
+        self._running.clear()
+
+    def thaw(self) -> None:
+        self._running.set()
 
     def trajectory(self, prompt: Sequence[int], seed: int, number: int, body: Mapping[str, Any]) -> list[int]:
         """Of every four, the second reaches its budget and the third ends its turn, both without the stop string."""
@@ -113,15 +139,33 @@ class ScriptedWorker:
         return list(tokens.trusted(analysis + ending))[: body["max_tokens"]]
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
-        if request.method == "GET" and request.url.path == "/v1/models":
-            card = {"id": self.model, "object": "model", "max_model_len": self.context_tokens}
-            return await self._send({"object": "list", "data": [card]}, self.always, request)
+        if self._dead.is_set():
+            raise httpx.ConnectError("scripted: dead", request=request)
+        answering = asyncio.ensure_future(self._answer_alive(request))
+        dying = asyncio.ensure_future(self._dead.wait())
+        try:
+            await asyncio.wait({answering, dying}, return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done():
+                raise httpx.RemoteProtocolError("scripted: died", request=request)
+            return answering.result()
+        finally:
+            answering.cancel()
+            dying.cancel()
+            await asyncio.gather(answering, dying, return_exceptions=True)
+
+    async def _answer_alive(self, request: httpx.Request) -> httpx.Response:
+        await self._running.wait()
+        if request.method == "GET":
+            return await self._tell(request)
         if request.method != "POST" or request.url.path != "/v1/completions":
             return httpx.Response(404, json={"detail": "Not Found"})
         body = json.loads(request.content)
+        if self.dies_of and any(self.dies_of in byte_tokenizer().decode(prompt) for prompt in body["prompt"]):
+            self.kill()
+            await asyncio.sleep(60)
         fault = self.faults.get(len(self.requests), self.always)
         self.requests.append(body)
-        choices = self._sampled(body) if "n" in body else [_read(*pair, body) for pair in enumerate(body["prompt"])]
+        choices = self._choices(body)
         answer = {"object": "text_completion", "model": self.model, "choices": choices, "usage": self._usage(body)}
         answer["usage"]["completion_tokens"] = sum(len(choice["token_ids"] or [0]) for choice in choices)
         self.usages.append(answer["usage"])
@@ -129,16 +173,38 @@ class ScriptedWorker:
             _SPOILED[fault](choices)
         return await self._send(answer, fault, request)
 
+    async def _tell(self, request: httpx.Request) -> httpx.Response:
+        match request.url.path:
+            case "/v1/models":
+                card = {"id": self.model, "object": "model", "max_model_len": self.context_tokens}
+                return await self._send({"object": "list", "data": [card]}, self.always, request)
+            case "/health":
+                return httpx.Response(200)
+            case "/metrics":
+                counter = f'vllm:prompt_tokens_total{{engine="0",model_name="{self.model}"}} {self.tokens_done}.0'
+                return httpx.Response(200, text=f"# TYPE vllm:prompt_tokens counter\n{counter}\n")
+        return httpx.Response(404, json={"detail": "Not Found"})
+
     async def _send(self, answer: dict[str, Any], fault: Fault | None, request: httpx.Request) -> httpx.Response:
         if fault in _RAISED:
             raise _RAISED[fault]("scripted", request=request)
-        await asyncio.sleep(self.latency_s)
+        async with self._free:
+            await asyncio.sleep(self.latency_s)
+        await self._running.wait()
+        self.tokens_done += answer.get("usage", {}).get("prompt_tokens", 0)
         if fault in _STATUS:
             return httpx.Response(_STATUS[fault], json={"error": {"message": "scripted", "code": _STATUS[fault]}})
         content = json.dumps(answer).encode()
         if fault is Fault.TRUNCATED_JSON:
             content = content[: len(content) // 2]
         return httpx.Response(200, content=content, headers={"Content-Type": "application/json"})
+
+    def _choices(self, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+        if "n" in body:
+            return self._sampled(body)
+        if "logprob_token_ids" in body:
+            return [_read(*pair, body) for pair in enumerate(body["prompt"])]
+        return [{"index": index, "text": "?", "token_ids": [1]} for index in range(len(body["prompt"]))]
 
     def _sampled(self, body: Mapping[str, Any]) -> list[dict[str, Any]]:
         [prompt] = body["prompt"]

@@ -114,13 +114,20 @@ class Upstream:
             return
         if _now() - self._progressed_s < self._rule.stall_s / 2:
             return
-        done = await self.client.tokens_done()
+        done = await self._tokens_done()
         if done is not None and done != self._done:
             self._done, self._progressed_s = done, _now()
         elif self.calls and _now() - self._progressed_s >= self._rule.stall_s:
             for call in self.calls:
                 call.limit.reschedule(_now())
             self.eject()
+
+    async def _tokens_done(self) -> float | None:
+        try:
+            async with asyncio.timeout(self._rule.stall_s / 4):
+                return await self.client.tokens_done()
+        except TimeoutError:
+            return None
 
     async def close(self) -> None:
         if self._probing:
