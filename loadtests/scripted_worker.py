@@ -101,6 +101,7 @@ class ScriptedWorker:
     dies_of: str | None = None
     deaths: int = 0
     tokens_done: int = 0
+    at_hand: int = 0
     requests: list[dict[str, Any]] = field(default_factory=list)
     usages: list[dict[str, Any]] = field(default_factory=list)
 
@@ -143,12 +144,14 @@ class ScriptedWorker:
             raise httpx.ConnectError("scripted: dead", request=request)
         answering = asyncio.ensure_future(self._answer_alive(request))
         dying = asyncio.ensure_future(self._dead.wait())
+        self.at_hand += 1
         try:
             await asyncio.wait({answering, dying}, return_when=asyncio.FIRST_COMPLETED)
             if not answering.done():
                 raise httpx.RemoteProtocolError("scripted: died", request=request)
             return answering.result()
         finally:
+            self.at_hand -= 1
             answering.cancel()
             dying.cancel()
             await asyncio.gather(answering, dying, return_exceptions=True)

@@ -13,7 +13,7 @@ import orjson
 from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
-from starlette.types import Receive
+from starlette.types import Receive, Scope, Send
 
 from stepreward.body import read_request
 from stepreward.concurrency import as_they_end
@@ -31,14 +31,14 @@ async def score(request: Request) -> Response:
     """Raises StepRewardError, ClientDisconnect."""
     service: Service = request.app.state.service
     arrived_s = asyncio.get_running_loop().time()
-    with service.metrics.in_flight.track_inprogress():
+    async with AsyncExitStack() as stack:
+        stack.enter_context(service.metrics.in_flight.track_inprogress())
         with service.metrics.stage("parse"):
             wanted = await read_request(request.headers, request.stream(), service.limits)
         if NDJSON in request.headers.get("accept", ""):
-            stack = AsyncExitStack()
             begun = stack.enter_async_context(service.pipeline.begin(wanted, request.state.request_id, arrived_s))
             batch = await while_connected(request.receive, begun)
-            return _Stream(batch, stack)
+            return _Stream(_lines(batch), stack.pop_all())
         scored = service.pipeline.score(wanted, request.state.request_id, arrived_s)
         answer = await while_connected(request.receive, scored)
     return Response(orjson.dumps(answer.model_dump(mode="json")), media_type="application/json")
@@ -65,17 +65,23 @@ async def _left(receive: Receive) -> None:
 
 
 class _Stream(StreamingResponse):
-    """Gives back what the batch was taken on with, however the stream ends."""
+    """Closes its lines, and gives back what the request holds, however and wherever it ends."""
 
-    def __init__(self, batch: Batch, taken_on: AsyncExitStack) -> None:
-        super().__init__(_lines(batch, taken_on), media_type=NDJSON)
+    def __init__(self, lines: AsyncGenerator[bytes], held: AsyncExitStack) -> None:
+        super().__init__(lines, media_type=NDJSON)
+        self._lines = lines
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._held, aclosing(self._lines):
+            await super().__call__(scope, receive, send)
 
 
-async def _lines(batch: Batch, taken_on: AsyncExitStack) -> AsyncIterator[bytes]:
+async def _lines(batch: Batch) -> AsyncGenerator[bytes]:
     """Items in the order in which they end, signs of life, and the summary, without which the stream is broken."""
     started_s = asyncio.get_running_loop().time()
     counts: Counter[str] = Counter()
-    async with taken_on, aclosing(as_they_end(batch.items())) as outcomes:
+    async with aclosing(as_they_end(batch.items())) as outcomes:
         async for outcome in _or_none(outcomes):
             if outcome is None:
                 yield _line(StreamLine(heartbeat_s=round(asyncio.get_running_loop().time() - started_s, 3)))
