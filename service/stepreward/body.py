@@ -5,14 +5,16 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 import numpy as np
 import orjson
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from stepreward.errors import BodyTooLarge, InvalidRequest, MalformedBody, UnsupportedEncoding
 from stepreward.schema import ScoreRequest
+
+M = TypeVar("M", bound=BaseModel)
 
 _PLACE_CHARS = 200
 _MESSAGE_CHARS = 300
@@ -42,10 +44,14 @@ async def read_request(headers: Mapping[str, str], chunks: AsyncIterator[bytes],
 
 def _parse_large(body: bytes, limits: Limits) -> ScoreRequest:
     """While a parser builds what a body holds, no other thread runs: nothing is built that cannot be a request."""
+    _check_structure(body, limits)
+    return parse(body, limits)
+
+
+def _check_structure(body: bytes, limits: Limits) -> None:
     opened, commas = structure(body)
     if opened > 3 * limits.items + _MOST_FIELDS or commas > limits.items * (2 * limits.steps + _MOST_FIELDS):
         raise InvalidRequest("body: it has more objects, lists or values than a request may have")
-    return parse(body, limits)
 
 
 def parse(body: bytes, limits: Limits) -> ScoreRequest:
@@ -63,11 +69,37 @@ def parse(body: bytes, limits: Limits) -> ScoreRequest:
     try:
         request = ScoreRequest.model_validate(document)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = _place(first["loc"])
-        raise InvalidRequest(f"{place}: {first['msg'].removeprefix('Value error, ')[:_MESSAGE_CHARS]}") from None
+        raise invalid(error) from None
     _check_limits(request, limits)
     return request
+
+
+async def read_as(headers: Mapping[str, str], chunks: AsyncIterator[bytes], limits: Limits, model: type[M]) -> M:
+    """A body in a form that is not ours: JSON, no larger than our own may be. Raises as `read_request` does."""
+    body = await _read(headers, chunks, limits.body_bytes)
+    if len(body) < _LARGE_BYTES:
+        return _parse_as(body, model)
+    return await asyncio.get_running_loop().run_in_executor(_ONE_PARSER, _parse_large_as, body, limits, model)
+
+
+def _parse_large_as(body: bytes, limits: Limits, model: type[M]) -> M:
+    _check_structure(body, limits)
+    return _parse_as(body, model)
+
+
+def _parse_as(body: bytes, model: type[M]) -> M:
+    try:
+        return model.model_validate(orjson.loads(body))
+    except orjson.JSONDecodeError as error:
+        raise MalformedBody(f"the body is not JSON: {_broken(body, error)}") from error
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def invalid(error: ValidationError) -> InvalidRequest:
+    """The first thing that is wrong, with its place, without the input."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    return InvalidRequest(f"{_place(first['loc'])}: {first['msg'].removeprefix('Value error, ')[:_MESSAGE_CHARS]}")
 
 
 async def _read(headers: Mapping[str, str], chunks: AsyncIterator[bytes], cap_bytes: int) -> bytes:

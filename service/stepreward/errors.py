@@ -17,6 +17,7 @@ StepRewardError
 ├── DependencyError              a part that we call failed              5xx, retryable
 │   ├── RetrievalUnavailable     the vector store did not answer         503 retrieval_unavailable
 │   ├── WorkerUnavailable        no worker answered                      503 worker_unavailable
+│   ├── RewardUnavailable        a compatible route has no score to give 503 reward_unavailable
 │   ├── EncoderFailed            the encoder broke                       503 encoder_failed
 │   └── WorkerAnswerInvalid      the worker's answer cannot be used      502 worker_answer_invalid
 ├── Stopping                     the process ends                        503 stopping
@@ -150,6 +151,12 @@ class RetrievalUnavailable(DependencyError):
     """The vector store did not answer, or no corpus is active in it."""
 
     code = "retrieval_unavailable"
+
+
+class RewardUnavailable(DependencyError):
+    """A route in another's form has no score, and the service is set to say so instead of a fallback value."""
+
+    code = "reward_unavailable"
 
 
 class EncoderFailed(DependencyError):

@@ -141,6 +141,12 @@ class Metrics:
             ["kind"],
             registry=self.registry,
         )
+        self.fallbacks = Counter(
+            "stepreward_compat_fallbacks_total",
+            "Samples for which a route in another's form had no score, by the code of the failure",
+            ["code"],
+            registry=self.registry,
+        )
         self.store_breaker = Gauge(
             "stepreward_store_breaker_state",
             "The breaker before the vector store: 0 closed, 1 half-open, a probe under way, 2 open, reads fail at once",

@@ -13,7 +13,7 @@ from stepreward.errors import InvalidRequest, RequestError, StepRewardError
 from stepreward.judging import Bench, Judging
 from stepreward.metrics import Metrics
 from stepreward.plan import Defaults, Plan, plan, solution_of
-from stepreward.responses import split_responses
+from stepreward.responses import split_responses, splitter_of
 from stepreward.results import Judged, Named, Unscored, failed_result, item_result
 from stepreward.schema import Header, Item, ItemResult, ScoreRequest, ScoreResponse
 from stepreward.values import StepJudgement
@@ -29,6 +29,11 @@ class Pipeline:
         self._served_model = served_model
         self._defaults = defaults
         self._admission = admission
+
+    def check(self, request: ScoreRequest) -> None:
+        """Raises InvalidRequest for options that cannot be had, whatever the items hold."""
+        splitter_of(request, self._defaults.splitting)
+        plan(request, self._defaults)
 
     async def score(self, request: ScoreRequest, request_id: str, arrived_s: float | None = None) -> ScoreResponse:
         """Every item, ok or failed, in order. `arrived_s`, on the loop's clock, is where its deadline counts from.

@@ -38,7 +38,7 @@ async def split_responses(request: ScoreRequest, defaults: Splitting) -> tuple[S
         if request.splitter:
             raise InvalidRequest("splitter: no item has a response to split")
         return request, [None] * len(request.items)
-    splitter = _chosen(request, defaults)
+    splitter = splitter_of(request, defaults)
     if splitter.kind == "regex" or sum(map(len, responses)) > _MANY_CHARS:
         split = await asyncio.to_thread(_split_all, request.items, splitter, defaults)
     else:
@@ -46,7 +46,8 @@ async def split_responses(request: ScoreRequest, defaults: Splitting) -> tuple[S
     return request.model_copy(update={"items": [item for item, _ in split]}), [spans for _, spans in split]
 
 
-def _chosen(request: ScoreRequest, defaults: Splitting) -> Splitter:
+def splitter_of(request: ScoreRequest, defaults: Splitting) -> Splitter:
+    """The one that is named, or the default. Raises InvalidRequest for a pattern that cannot be used."""
     if request.splitter is None:
         return defaults.splitter
     try:

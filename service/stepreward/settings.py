@@ -254,6 +254,14 @@ class Settings(BaseSettings):
         None, description="what a prompt of that published form shows where a first step has no previous ones"
     )
 
+    # routes in the forms of others
+    compat_on_error: Literal["value", "503"] = Field(
+        "value",
+        description="what a route in another's form says of a sample without a score, where it cannot say null: the "
+        "fallback value with prm_fallback 1, or 503 for the whole request",
+    )
+    compat_fallback_score: float = Field(0, ge=0, le=1, description="that fallback value")
+
     # keeping scores
     cache_mib: int = Field(256, ge=0, description="judgements kept in memory, in MiB; 0 keeps none")
     cache_ttl_s: float = Field(

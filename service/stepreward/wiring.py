@@ -44,7 +44,7 @@ from stepreward.retrieval.qdrant import Address, connect
 from stepreward.retrieval.rerank import Lexical, Scorer
 from stepreward.retrieval.search import Retriever, SearchOptions
 from stepreward.retrieval.store import Store, StoreOptions
-from stepreward.schema import Item, JudgeMethod, ScoreRequest
+from stepreward.schema import Item, JudgeMethod, Method, ScoreRequest
 from stepreward.settings import EMBEDDED, Settings
 from stepreward.splitting import Splitter, UnusableSplitter
 from stepreward.values import StepJudgement
@@ -70,6 +70,18 @@ class Readiness:
 
 
 @dataclass(frozen=True)
+class CompatRule:
+    """Of the routes in the forms of others: what they say of a sample without a score.
+
+    `default_method` is that of a request that names none.
+    """
+
+    on_error: Literal["value", "503"] = "value"
+    fallback_score: float = 0
+    default_method: Method = "retsp"
+
+
+@dataclass(frozen=True)
 class Service:
     """What the routes use."""
 
@@ -78,6 +90,7 @@ class Service:
     metrics: Metrics
     probes: dict[Part, Callable[[], Awaitable[object]]]
     dispensable: Set[Part] = frozenset()
+    compat: CompatRule = CompatRule()
 
     async def probe(self) -> Readiness:
         """Asks every part, and gives each five seconds to answer.
@@ -159,6 +172,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
             metrics=metrics,
             probes={"store": retriever.probe, "encoder": encoder.probe, "worker": pool.probe},
             dispensable={"store"} if settings.retrieval_policy == "degrade" else frozenset(),
+            compat=CompatRule(settings.compat_on_error, settings.compat_fallback_score, settings.method),
         )
 
 

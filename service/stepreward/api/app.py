@@ -6,8 +6,10 @@ from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request, Response
+from pydantic import BaseModel
 
 from stepreward.api import answers
+from stepreward.api.compat import ROUTES
 from stepreward.api.score import NDJSON, score
 from stepreward.metrics import CONTENT_TYPE
 from stepreward.schema import ReadyBody, ScoreRequest, ScoreResponse
@@ -55,6 +57,18 @@ def create_app(service: Service | None = None, *, lifespan: Lifespan = _told) ->
             "requestBody": {"required": True, "content": {"application/json": {"schema": _schema_of(ScoreRequest)}}}
         },
     )
+    for route in ROUTES:
+        app.add_api_route(
+            route.path,
+            route.handle,
+            methods=["POST"],
+            response_model=None,
+            responses=answers.ERROR_ANSWERS,
+            summary=route.summary,
+            openapi_extra={
+                "requestBody": {"required": True, "content": {"application/json": {"schema": _schema_of(route.body)}}}
+            },
+        )
     app.add_api_route("/livez", _livez, summary="Whether this process answers", response_model=None)
     app.add_api_route(
         "/readyz",
@@ -85,7 +99,7 @@ async def _metrics(request: Request) -> Response:
     return Response(service.metrics.render(), media_type=CONTENT_TYPE)
 
 
-def _schema_of(model: type[ScoreRequest]) -> dict[str, Any]:
+def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
     """The request's JSON schema with its definitions inside: the body is read by hand, so FastAPI does not see it."""
     schema = model.model_json_schema()
     definitions = schema.pop("$defs", {})
