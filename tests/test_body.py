@@ -156,9 +156,9 @@ def test_a_request_exactly_at_a_limit_is_taken(fields):
 @pytest.mark.parametrize(
     ("fields", "place"),
     [
-        ({"deadline_ms": 30000}, "deadline_ms"),
+        ({"deadline_s": 30}, "deadline_s"),
         ({"deadline": 3}, "deadline"),
-        ({"priority": "bulk"}, "priority"),
+        ({"priority": "urgent"}, "priority"),
         ({"items": [item(solution="Natalia sold clips")]}, "items[0].solution"),
         ({"items": [item(), item(label=1)]}, "items[1].label"),
         ({"trajectories": {"n": 3}}, "trajectories.n"),
