@@ -62,6 +62,10 @@ _STATUS = {Fault.STATUS_500: 500, Fault.STATUS_429: 429, Fault.STATUS_400: 400}
 
 @lru_cache
 def byte_tokenizer() -> PromptTokenizer:
+    return PromptTokenizer(chat_tokenizer())
+
+
+def chat_tokenizer() -> PreTrainedTokenizerFast:
     """One token a byte, but " Yes" and " No" one each; a chat template with special tokens, as a chat model has."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     merges = [("Ġ", "Y"), ("ĠY", "e"), ("ĠYe", "s"), ("Ġ", "N"), ("ĠN", "o")]
@@ -70,7 +74,7 @@ def byte_tokenizer() -> PromptTokenizer:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(text, special=True) for text in ("<|im_start|>", "<|im_end|>")])
-    return PromptTokenizer(PreTrainedTokenizerFast(tokenizer_object=tokenizer, chat_template=_CHAT))
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, chat_template=_CHAT)
 
 
 def margin(prompt: Sequence[int]) -> float:
@@ -168,7 +172,7 @@ class ScriptedWorker:
             await asyncio.sleep(60)
         fault = self.faults.get(len(self.requests), self.always)
         self.requests.append(body)
-        choices = self._choices(body)
+        choices = self.choices(body)
         answer = {"object": "text_completion", "model": self.model, "choices": choices, "usage": self._usage(body)}
         answer["usage"]["completion_tokens"] = sum(len(choice["token_ids"] or [0]) for choice in choices)
         self.usages.append(answer["usage"])
@@ -202,12 +206,13 @@ class ScriptedWorker:
             content = content[: len(content) // 2]
         return httpx.Response(200, content=content, headers={"Content-Type": "application/json"})
 
-    def _choices(self, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def choices(self, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """What is answered to this body of a completion call."""
         if "n" in body:
             return self._sampled(body)
         if "logprob_token_ids" in body:
             return [_read(*pair, body) for pair in enumerate(body["prompt"])]
-        return [{"index": index, "text": "?", "token_ids": [1]} for index in range(len(body["prompt"]))]
+        return [_spelled(index, body["max_tokens"]) for index in range(len(body["prompt"]))]
 
     def _sampled(self, body: Mapping[str, Any]) -> list[dict[str, Any]]:
         [prompt] = body["prompt"]
@@ -241,6 +246,12 @@ def _read(index: int, prompt: Sequence[int], body: Mapping[str, Any]) -> dict[st
         },
         "finish_reason": "length",
     }
+
+
+def _spelled(index: int, tokens: int) -> dict[str, Any]:
+    """For a gateway that compares the spelling of tokens with its own."""
+    ids = list(byte_tokenizer().trusted(" 9, 10, 11, 12"))[:tokens]
+    return {"index": index, "text": byte_tokenizer().decode(ids), "token_ids": ids, "logprobs": None}
 
 
 def _ln_second(prompt: Sequence[int]) -> float:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Literal, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from stepreward.quality import Quality
@@ -41,11 +41,12 @@ class Metrics:
         """`most_runs` is how many of the clients' runs have series of their own."""
         self._shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         # Series in files that processes share cannot be taken away.
         self.quality = Quality(self.registry, most_runs, math.inf if self._shared else _RUN_IDLE_S, clock)
         self.duration = Histogram(
             "stepreward_request_duration_seconds",
-            "Time from a request's headers to the headers of its answer",
+            "Time from a request's headers to the end of its answer",
             ["route"],
             buckets=_SECONDS,
             registry=self.registry,
