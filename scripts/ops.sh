@@ -104,6 +104,8 @@ check_rules() {
 check_all() {
   check "rules and alerts" promtool check_rules
   check "alert routes" amtool amtool check-config monitoring/alertmanager/alertmanager.yml
+  check "dashboards as made" .tools/ops/bin/python .tools/ops/bin/python -m monitoring.grafana --check
+  check "dashboards' queries" prometheus .venv/bin/python -m pytest --quiet monitoring/grafana
   if ((${#LEFT_OUT[@]})); then
     printf 'ops: LEFT OUT for want of its tool: %s\n' "${LEFT_OUT[@]}" >&2
   fi

@@ -1,4 +1,4 @@
-"""Rules and alerts as files: each alert has a test and a place in the runbook."""
+"""Rules and alerts as files: each alert has a test and a place in the runbook, and reads metrics that there are."""
 
 import re
 from collections.abc import Iterator
@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
+from stepreward.metrics import Metrics
+
 _ROOT = Path(__file__).parents[1]
 _PROMETHEUS = _ROOT / "monitoring" / "prometheus"
+_OURS = re.compile(r"(?<![:\w])stepreward_[a-z0-9_]+")
 _RULE_FILES = sorted((_PROMETHEUS / "rules").glob("*.yml"))
 
 
@@ -25,6 +28,21 @@ def cases() -> Iterator[dict[str, Any]]:
     for file in (_PROMETHEUS / "tests").glob("*.yml"):
         for test in yaml.safe_load(file.read_text())["tests"]:
             yield from test["alert_rule_test"]
+
+
+def series_of_the_gateway() -> set[str]:
+    """As Prometheus stores them."""
+    names = set()
+    for family in Metrics().registry.collect():
+        if family.samples:  # which tell that a histogram with bounds below 0 has no sum
+            names |= {sample.name for sample in family.samples}
+        elif family.type == "counter":
+            names.add(f"{family.name}_total")
+        elif family.type in ("histogram", "summary"):
+            names |= {f"{family.name}_{end}" for end in ("bucket", "sum", "count")}
+        else:
+            names.add(family.name)
+    return names
 
 
 @pytest.mark.parametrize("name", ALERTS)
@@ -48,3 +66,9 @@ def test_an_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not(name
 def test_the_runbook_knows_no_alert_that_there_is_not() -> None:
     told = re.findall(r"^### (\w+)$", (_ROOT / "docs" / "runbook.md").read_text(), re.MULTILINE)
     assert set(told) == set(ALERTS)
+
+
+def test_rules_read_metrics_that_the_gateway_has() -> None:
+    read = {name for rule in rules() for name in _OURS.findall(rule["expr"])}
+    assert read
+    assert read <= series_of_the_gateway()

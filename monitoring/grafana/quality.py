@@ -22,6 +22,10 @@ def _mean(name: str, by: str, where: str, span: str = RATE) -> str:
     )
 
 
+def _median(name: str) -> str:
+    return f"histogram_quantile(0.5, sum by (le) (rate({name}_bucket{{{JOB}}}{RATE})))"
+
+
 def _share(part: str, whole: str) -> str:
     return f"sum(rate({part}{RATE})) / sum(rate({whole}{RATE}))"
 
@@ -106,9 +110,9 @@ _JUDGES = [
 
 _REFERENCES = [
     lines(
-        "Mean similarity of references",
-        Line(_mean("stepreward_question_similarity", "job", JOB), "questions"),
-        Line(_mean("stepreward_step_similarity", "job", JOB), "steps"),
+        "Median similarity of references",
+        Line(_median("stepreward_question_similarity"), "questions"),
+        Line(_median("stepreward_step_similarity"), "steps"),
         about="A fall means questions that the corpus does not know",
     ),
     distribution("Similarity of questions", "stepreward_question_similarity"),
