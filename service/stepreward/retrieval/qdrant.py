@@ -80,6 +80,8 @@ def connect(address: Address, timeout_s: float) -> AsyncQdrantClient:
         # As `api_key` it would be warned of also where it is allowed.
         headers={"api-key": address.api_key} if address.api_key else None,
         check_compatibility=False,
+        # Else each request is searched for texts that are still to be encoded, of which there are none: 0.3 ms.
+        cloud_inference=True,
         limits=_CONNECTIONS,
         verify=ssl.create_default_context(cadata=trusted) if trusted else True,
     )

