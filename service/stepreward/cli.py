@@ -14,8 +14,9 @@ _COMMANDS = {
     "corpus": "stepreward.commands.corpus",
     "eval": "stepreward.commands.evaluate",
     "calibrate": "stepreward.commands.calibrate",
+    "train": "stepreward.commands.train",
 }
-_EXTRAS = {"eval": "eval", "calibrate": "eval"}
+_EXTRAS = {"eval": "eval", "calibrate": "eval", "train": "train"}
 
 
 class _Lazy(click.Group):

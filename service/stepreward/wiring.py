@@ -131,15 +131,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
         pool = WorkerPool(workers, _pool_rule(settings), metrics)
         await stack.enter_async_context(pool.watching())
         tokenizer = await asyncio.to_thread(PromptTokenizer.load, settings.model_path)
-        retriever = Retriever(
-            encoder,
-            store,
-            settings.retrieval_pool_questions,
-            metrics,
-            settings.retrieval_duplicate_similarity,
-            reranker=reranker,
-            rerank_candidates=settings.retrieval_rerank_candidates,
-        )
+        retriever = make_retriever(settings, encoder, store, metrics, reranker)
         cache = open_cache(settings, metrics)
         stack.push_async_callback(cache.close)
         scale = calibration.scale if calibration else None
@@ -269,6 +261,31 @@ def load_encoder(settings: Settings, metrics: Metrics | None = None) -> Encoder:
     )
 
 
+def make_retriever(
+    settings: Settings, encoder: Encoder, store: Store, metrics: Metrics, reranker: Scorer | None = None
+) -> Retriever:
+    return Retriever(
+        encoder,
+        store,
+        settings.retrieval_pool_questions,
+        metrics,
+        settings.retrieval_duplicate_similarity,
+        reranker=reranker,
+        rerank_candidates=settings.retrieval_rerank_candidates,
+    )
+
+
+def search_options(settings: Settings) -> SearchOptions:
+    """What a request that says nothing gets."""
+    return SearchOptions(
+        questions=settings.retrieval_questions,
+        steps=settings.retrieval_steps,
+        min_similarity=settings.retrieval_min_similarity,
+        exclude_duplicates=settings.retrieval_exclude_duplicates,
+        rerank=settings.retrieval_reranker != "none",
+    )
+
+
 def open_cache(settings: Settings, metrics: Metrics) -> ScoreCache[StepJudgement]:
     """No connection is made yet."""
     values, redis = Values.of(StepJudgement, may_keep), None
@@ -343,17 +360,10 @@ def _check_calibration(calibration: Calibration | None, card: ServedModel, promp
 
 
 def _defaults(settings: Settings, calibration: Calibration | None) -> Defaults:
-    search = SearchOptions(
-        questions=settings.retrieval_questions,
-        steps=settings.retrieval_steps,
-        min_similarity=settings.retrieval_min_similarity,
-        exclude_duplicates=settings.retrieval_exclude_duplicates,
-        rerank=settings.retrieval_reranker != "none",
-    )
     return Defaults(
         method=settings.method,
         trajectories=settings.trajectories,
-        retsp_search=search,
+        retsp_search=search_options(settings),
         adaptive=Adaptive(
             floor=1,
             cap=settings.trajectories,

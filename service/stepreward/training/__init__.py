@@ -1,0 +1,1 @@
+"""Judges trained: labelled solutions → groups → packed serving prompts → LoRA adapters; and R-PRM's chain."""
