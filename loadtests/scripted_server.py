@@ -10,6 +10,7 @@ What it answers depends on the prompt alone, never on the worker.
 import asyncio
 import json
 import signal
+import zlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from loadtests.scripted_worker import ScriptedWorker, chat_tokenizer
 
 BLOCK_TOKENS = 16
+_EMBEDDING_DIMENSIONS = 64
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -155,6 +157,8 @@ class ServedWorker(ScriptedWorker):
             await _send(send, 200, b"", "text/plain")
         elif path == "/metrics":
             await _send(send, 200, generate_latest(self.engine.metrics.registry), "text/plain; version=0.0.4")
+        elif path == "/v1/embeddings":
+            await _send(send, 200, json.dumps(_embeddings(json.loads(body))).encode(), "application/json")
         elif path == "/v1/completions":
             await _send(send, 200, json.dumps(await self._complete(json.loads(body))).encode(), "application/json")
         else:
@@ -169,6 +173,17 @@ class ServedWorker(ScriptedWorker):
             "cached_tokens": await self.engine.run(body["prompt"], usage["completion_tokens"])
         }
         return {"object": "text_completion", "model": self.model, "choices": choices, "usage": usage}
+
+
+def _embeddings(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Bags of words: equal texts have equal vectors, texts with common words near ones."""
+    rows = []
+    for index, text in enumerate(body["input"]):
+        vector = [0.01] * _EMBEDDING_DIMENSIONS
+        for word in text.split():
+            vector[zlib.crc32(word.encode()) % _EMBEDDING_DIMENSIONS] += 1
+        rows.append({"object": "embedding", "index": index, "embedding": vector})
+    return {"object": "list", "model": body["model"], "data": rows[::-1]}
 
 
 async def _send(send: Send, status: int, body: bytes, kind: str) -> None:

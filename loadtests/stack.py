@@ -22,6 +22,19 @@ from loadtests.scripted_worker import chat_tokenizer
 _ROOT = Path(__file__).parents[1]
 _READY_S = 180
 
+# The command line of a gateway that cannot import some modules, as if they were not installed.
+_WITHOUT = """
+import sys
+from importlib.machinery import PathFinder
+class Without(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] in {} else PathFinder.find_spec(name, path, target)
+sys.meta_path[sys.meta_path.index(PathFinder)] = Without
+from stepreward.cli import main
+main()
+"""
+
 
 @dataclass
 class Stack:
@@ -59,10 +72,11 @@ class Stack:
             raise RuntimeError(f"corpus ingest: {done.stderr[-2000:]}")
         return url
 
-    def gateway(self, worker_url: str, **settings: str) -> str:
+    def gateway(self, worker_url: str, without: Iterable[str] = (), **settings: str) -> str:
+        """`without` are modules that it shall not find; `settings` its environment."""
         port = free_port()
         environment = {"STEPREWARD_WORKER_URL": worker_url, "STEPREWARD_PORT": str(port), **settings}
-        argv = [sys.executable, "-m", "stepreward", "gateway"]
+        argv = [sys.executable, "-c", _WITHOUT.format(list(without)), "gateway"]
         return self._start(f"gateway-{port}", argv, f"http://127.0.0.1:{port}", "/readyz", environment)
 
     def prometheus(self, config: Path) -> str:

