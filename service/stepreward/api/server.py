@@ -6,6 +6,7 @@ one more request, and closes them, so that a restart of one after the other fail
 """
 
 import asyncio
+import signal
 import socket
 from functools import partial
 from typing import Any
@@ -27,7 +28,7 @@ def server_config(application: FastAPI | str, settings: Settings) -> uvicorn.Con
     connection: Any = partial(
         Connection, limits=ConnectionLimits(settings.max_head_bytes, settings.read_timeout_s, lame_s)
     )
-    return uvicorn.Config(
+    return (_ConfigOfMany if several else uvicorn.Config)(
         application,
         factory=several,
         workers=settings.processes,
@@ -45,6 +46,14 @@ def server_config(application: FastAPI | str, settings: Settings) -> uvicorn.Con
         # How long a process may take to start, and to notice a ping: it loads an encoder, and waits for its parts.
         timeout_worker_healthcheck=int(settings.start_timeout_s) + 60,
     )
+
+
+class _ConfigOfMany(uvicorn.Config):
+    def configure_logging(self) -> None:
+        """What uvicorn calls first in a new process. When that has shut down, uvicorn raises the signal again."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
+        super().configure_logging()
 
 
 class DrainingServer(uvicorn.Server):

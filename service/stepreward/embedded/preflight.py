@@ -16,6 +16,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from stepreward.embedded.guard import PR_SET_PDEATHSIG
 from stepreward.errors import ConfigurationError
@@ -65,6 +66,9 @@ def check_port(field: str, host: str, port: int) -> None:
 def check_gateway(settings: Settings) -> None:
     """What would end a gateway only after seconds of loading."""
     check_port("port", settings.host, settings.port)
+    for url in settings.effective_worker_urls:
+        check_url("worker_url", url)
+    check_url("qdrant_url", settings.effective_qdrant_url)
     if settings.model == EMBEDDED and not Path(settings.model_path).is_dir():
         raise ConfigurationError(
             f"{ENV_PREFIX}MODEL: the embedded model is not in {settings.model_path}; `stepreward serve` prepares it"
@@ -74,6 +78,12 @@ def check_gateway(settings: Settings) -> None:
         check_model("encoder_model", settings.encoder_model)
     if settings.retrieval_cross_encoder:
         check_model("retrieval_cross_encoder", settings.retrieval_cross_encoder)
+
+
+def check_url(field: str, url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(f"{ENV_PREFIX}{field.upper()}: {url!r} is not the address of an HTTP server")
 
 
 def check_model(field: str, name: str) -> None:
