@@ -63,12 +63,12 @@ class Server:
 
 
 @contextmanager
-def serving(data_dir: Path) -> Iterator[Server]:
-    """A server of its own, ready; killed at the end if it still runs."""
+def serving(data_dir: Path, *more: str) -> Iterator[Server]:
+    """A server of its own, ready; killed at the end if it still runs. `more` are arguments."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = Server(_spawn(data_dir, port), f"http://127.0.0.1:{port}", data_dir)
+    server = Server(_spawn(data_dir, port, *more), f"http://127.0.0.1:{port}", data_dir)
     try:
         _wait_until_ready(server)
         yield server
@@ -76,9 +76,9 @@ def serving(data_dir: Path) -> Iterator[Server]:
         server.kill()
 
 
-def _spawn(data_dir: Path, port: int) -> subprocess.Popen[str]:
+def _spawn(data_dir: Path, port: int, *more: str) -> subprocess.Popen[str]:
     with (data_dir.parent / f"{data_dir.name}.log").open("a") as log:
-        return subprocess.Popen(command(data_dir, port), stderr=log, text=True)
+        return subprocess.Popen([*command(data_dir, port), *more], stderr=log, text=True)
 
 
 def command(data_dir: Path, port: int) -> list[str]:

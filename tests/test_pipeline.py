@@ -14,6 +14,7 @@ import pytest
 from qdrant_client import AsyncQdrantClient
 
 from loadtests.scripted_worker import Fault, ScriptedWorker, byte_tokenizer, p_first
+from stepreward.access import Gate
 from stepreward.admission import Admission
 from stepreward.body import Limits
 from stepreward.cache import ScoreCache, Values
@@ -77,7 +78,7 @@ async def stored_corpus() -> Store:
 
 
 @asynccontextmanager
-async def service(
+async def service(  # noqa: PLR0913  (a name for each part that a test may bring)
     worker: ScriptedWorker,
     *,
     judges: Mapping[JudgeMethod, Judge] | None = None,
@@ -85,6 +86,7 @@ async def service(
     store: Store | None = None,
     policy: RetrievalPolicy = "require",
     cache_bytes: int = 1 << 20,
+    gate: Gate | None = None,
     queue_tokens: int = 1 << 25,
     metrics: Metrics | None = None,
 ) -> AsyncIterator[Service]:
@@ -118,6 +120,7 @@ async def service(
             metrics=metrics,
             probes={"store": retriever.probe, "encoder": encoder.probe, "worker": client.connect},
             dispensable={"store"} if policy == "degrade" else frozenset(),
+            gate=gate,
         )
         await cache.close()
     encoder.close()

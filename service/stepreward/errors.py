@@ -10,9 +10,12 @@ StepRewardError
 │   ├── BodyTooLarge             more bytes than the cap                 413 body_too_large
 │   ├── UnsupportedEncoding      a compressed or non-JSON body           415 unsupported_encoding
 │   ├── ContextOverflow          a step does not fit the model's context 422 context_overflow
+│   ├── Unauthenticated          no key, or one that is not known        401 unauthenticated
+│   ├── NotAllowed               a key for something else                403 not_allowed
 │   ├── RequestTooLarge          more work than the service ever takes on 422 request_too_large
 │   └── PoisonRequest            two workers died of it                  422 poison_request
 ├── Overloaded                   more work is waiting than is taken on   429, retryable, overloaded
+├── BudgetSpent                  the tenant's tokens a minute are spent  429, retryable, budget_spent
 ├── DeadlineExceeded             the client's deadline has passed        504, retryable, deadline_exceeded
 ├── DependencyError              a part that we call failed              5xx, retryable
 │   ├── RetrievalUnavailable     the vector store did not answer         503 retrieval_unavailable
@@ -104,6 +107,20 @@ class ContextOverflow(RequestError):
     code = "context_overflow"
 
 
+class Unauthenticated(RequestError):
+    """No key came with the request, or none that is known."""
+
+    code = "unauthenticated"
+    status = 401
+
+
+class NotAllowed(RequestError):
+    """The key is known, and is not for this."""
+
+    code = "not_allowed"
+    status = 403
+
+
 class RequestTooLarge(RequestError):
     """The request alone is more estimated tokens than STEPREWARD_QUEUE_TOKENS; send it in parts."""
 
@@ -123,6 +140,18 @@ class Overloaded(StepRewardError):
     """
 
     code = "overloaded"
+    status = 429
+    retryable = True
+
+    def __init__(self, message: str, retry_after_s: float = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class BudgetSpent(StepRewardError):
+    """The tenant has spent its estimated tokens a minute. Nothing was begun. `retry_after_s`: when some are there."""
+
+    code = "budget_spent"
     status = 429
     retryable = True
 

@@ -74,6 +74,7 @@ class Judging:
             self.snapshot.id if search.wanted and self.snapshot else None,
             [repr(search), self._bench.finder.revision] if search.wanted else None,
             astuple(self.solution) if whole else self.solution.question,
+            *([self._plan.salt] if self._plan.salt else []),
         ]
         digest, keys = hashlib.sha256(json.dumps(shared).encode()), []
         for step in self.solution.steps:
@@ -140,7 +141,7 @@ class Judging:
     async def _ask(self, method: JudgeMethod, prompts: Sequence[Prompt]) -> list[tuple[Verdict, ...]]:
         self.asked = True
         spent, metrics = TokenCount(), self._bench.metrics
-        terms = Terms(self._plan.policy, self._seed, self._plan.priority)
+        terms = Terms(self._plan.policy, self._seed, self._plan.priority, self._plan.salt)
         try:
             with metrics.stage("judge"):
                 verdicts = await self._bench.judges[method].judge(prompts, terms, spent)

@@ -237,6 +237,7 @@ class Metrics:
 
     def count_refused(self, status: int) -> None:
         """What was refused before its route was known."""
+        self.received.inc()
         self.requests.labels("unknown", str(status)).inc()
 
     def count_item(self, outcome: str, degraded: Iterable[Degradation]) -> None:

@@ -16,6 +16,7 @@ from stepreward.plan import Defaults, Plan, plan, solution_of
 from stepreward.responses import split_responses, splitter_of
 from stepreward.results import Judged, Named, Unscored, failed_result, item_result
 from stepreward.schema import Header, Item, ItemResult, ScoreRequest, ScoreResponse
+from stepreward.tenants import Tenant
 from stepreward.values import StepJudgement
 
 Outcome = ItemResult | Unscored
@@ -35,24 +36,26 @@ class Pipeline:
         splitter_of(request, self._defaults.splitting)
         plan(request, self._defaults)
 
-    async def score(self, request: ScoreRequest, request_id: str, arrived_s: float | None = None) -> ScoreResponse:
+    async def score(
+        self, request: ScoreRequest, request_id: str, arrived_s: float | None = None, tenant: Tenant | None = None
+    ) -> ScoreResponse:
         """Every item, ok or failed, in order. `arrived_s`, on the loop's clock, is where its deadline counts from.
 
-        Raises RequestError, Overloaded, DeadlineExceeded, RetrievalUnavailable where the policy requires the store, and
-        the error itself when all items failed with the same code.
+        Raises RequestError, Overloaded, BudgetSpent, DeadlineExceeded, RetrievalUnavailable where the policy requires
+        the store, and the error itself when all items failed with the same code.
         """
-        async with self.begin(request, request_id, arrived_s) as batch:
+        async with self.begin(request, request_id, arrived_s, tenant) as batch:
             outcomes = await run_all(batch.items())
         _raise_if_all_failed_alike(outcomes)
         return ScoreResponse(items=[result_of(outcome) for outcome in outcomes], **dict(batch.header))
 
     @asynccontextmanager
     async def begin(
-        self, request: ScoreRequest, request_id: str, arrived_s: float | None = None
+        self, request: ScoreRequest, request_id: str, arrived_s: float | None = None, tenant: Tenant | None = None
     ) -> "AsyncIterator[Batch]":
         """Everything up to the judges: checked, looked up, taken on, its references found. Raises as `score` does."""
         request, spans = await split_responses(request, self._defaults.splitting)
-        chosen = plan(request, self._defaults)
+        chosen = plan(request, self._defaults, tenant.salt if tenant else None)
         names = [Named(*parts) for parts in zip(_named(request.items), spans, strict=True)]
         deadline_s = _deadline_s(request, arrived_s)
         async with until(deadline_s):
@@ -62,6 +65,8 @@ class Pipeline:
             await self._look(judgings, chosen)
         tokens = [_open_tokens(judging, chosen) for judging in judgings]
         with self._admission.admit(sum(tokens), chosen.priority, deadline_s) as ticket:
+            if tenant:
+                tenant.spend(sum(tokens))
             async with until(deadline_s):
                 await self._find([one for one, open_ in zip(judgings, tokens, strict=True) if open_], chosen)
             header = Header(

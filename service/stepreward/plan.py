@@ -52,7 +52,10 @@ class Defaults:
 
 @dataclass(frozen=True)
 class Plan:
-    """A request with every choice made. `searches`: what each method that may be asked has in its prompts."""
+    """A request with every choice made. `searches`: what each method that may be asked has in its prompts.
+
+    `salt` keeps a tenant's judgements from others in every cache.
+    """
 
     method: Method
     policy: Policy
@@ -63,6 +66,7 @@ class Plan:
     use_cache: bool
     priority: Priority
     trajectory_tokens: int
+    salt: str | None = None
 
     @property
     def first_method(self) -> JudgeMethod:
@@ -75,7 +79,7 @@ class Plan:
         return self.searches[self.first_method]
 
 
-def plan(request: ScoreRequest, defaults: Defaults) -> Plan:
+def plan(request: ScoreRequest, defaults: Defaults, salt: str | None = None) -> Plan:
     """Raises InvalidRequest for options that the method, the service or each other rule out."""
     method = request.method or defaults.method
     _check_labels(request)
@@ -92,6 +96,7 @@ def plan(request: ScoreRequest, defaults: Defaults) -> Plan:
         use_cache=request.cache,
         priority=request.priority,
         trajectory_tokens=defaults.trajectory_tokens,
+        salt=salt,
     )
 
 

@@ -285,6 +285,15 @@ class Settings(BaseSettings):
 
     drain_timeout_s: int = Field(8, ge=0, description="how long requests under way may go on after SIGTERM, in seconds")
 
+    # who may ask
+    keys_file: Path | None = Field(
+        None,
+        description="file of API keys (docs/keys.md), read again when it changes; without it nobody needs one",
+    )
+    allow_no_keys: bool = Field(
+        False, description="bind an address that other machines reach without a file of keys: the network is trusted"
+    )
+
     # limits of one request
     max_head_bytes: int = Field(32 * 2**10, ge=1024, description="largest request line and headers, in bytes")
     max_body_bytes: int = Field(32 * 2**20, ge=1024, description="largest request body, in bytes")

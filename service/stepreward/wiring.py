@@ -11,6 +11,8 @@ from typing import Literal
 import httpx
 import stamina
 
+from stepreward import local_keys
+from stepreward.access import Gate
 from stepreward.admission import Admission
 from stepreward.body import Limits
 from stepreward.cache import ScoreCache, Values
@@ -92,6 +94,7 @@ class Service:
     probes: dict[Part, Callable[[], Awaitable[object]]]
     dispensable: Set[Part] = frozenset()
     compat: CompatRule = CompatRule()
+    gate: Gate | None = None
 
     async def probe(self) -> Readiness:
         """Asks every part, and gives each five seconds to answer.
@@ -166,6 +169,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
             probes={"store": retriever.probe, "encoder": encoder.probe, "worker": pool.probe},
             dispensable={"store"} if settings.retrieval_policy == "degrade" else frozenset(),
             compat=CompatRule(settings.compat_on_error, settings.compat_fallback_score, settings.method),
+            gate=Gate(settings.keys_file, shares=settings.processes) if settings.keys_file else None,
         )
 
 
@@ -221,12 +225,15 @@ async def _connect_any(workers: Sequence[WorkerClient]) -> ServedModel:
     return served
 
 
-def open_store(settings: Settings, metrics: Metrics | None = None) -> Store:
+def open_store(settings: Settings, metrics: Metrics | None = None, *, writes: bool = False) -> Store:
     """No request is sent yet. Raises ConfigurationError. An ingest has nobody who would read `metrics`."""
+    api_key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
+    if api_key is None and not settings.qdrant_url:
+        api_key = local_keys.find(settings.data_dir, writes=writes)
     client = connect(
         Address(
             settings.effective_qdrant_url,
-            settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None,
+            api_key,
             settings.qdrant_grpc_port,
             settings.qdrant_ca_file,
             settings.qdrant_key_over_http,

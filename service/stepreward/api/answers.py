@@ -1,5 +1,6 @@
 """What every answer has: an id, its count, and for an error the one body and the status."""
 
+import asyncio
 import logging
 import math
 import random
@@ -17,15 +18,19 @@ from stepreward import caller, errors
 from stepreward.caller import Caller
 from stepreward.metrics import Metrics
 from stepreward.schema import ErrorBody
+from stepreward.tenants import Tenant
 
 _LOG = logging.getLogger("stepreward.api")
 
 # Nobody reads it: what is counted when the client has left.
 _GONE = 499
+_FOR_ALL = {"/livez", "/readyz"}
 _WHILE_STOPPING = {"/livez", "/metrics"}
 
 ERROR_ANSWERS: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorBody, "description": "The body is not JSON in UTF-8"},
+    401: {"model": ErrorBody, "description": "No key, or none that is known, where the service wants one"},
+    403: {"model": ErrorBody, "description": "The key is for something else"},
     413: {"model": ErrorBody, "description": "The body has too many bytes"},
     415: {"model": ErrorBody, "description": "The body is compressed or not application/json"},
     422: {"model": ErrorBody, "description": "A field is unknown, wrong or over a limit; the message names it"},
@@ -88,8 +93,15 @@ class Counted:
 
         try:
             _check_open(request)
+            request.state.tenant = _tenant(request)
             caller.current.set(Caller(request.state.request_id, _run(request)))
             await self._app(request.scope, request.receive, send_and_see)
+        except asyncio.CancelledError:
+            # By the server alone, whose time to finish what it has is over.
+            if has_begun:
+                raise
+            answer = await _answer_error(request, errors.Stopping("the service stopped before this was done"))
+            await answer(request.scope, request.receive, send)
         except Exception as error:
             # The handlers know every error of a route: what is left is a bug. Half an answer cannot be taken back, but
             # it must not look whole, so the server is left to break the connection.
@@ -105,6 +117,15 @@ def _check_open(request: Request) -> None:
         raise errors.Stopping("the service stops; ask again, another may answer")
 
 
+def _tenant(request: Request) -> Tenant | None:
+    """Who asks, where there are keys. What is not named here is for scoring, what is not served too."""
+    gate, path = request.app.state.service.gate, request.url.path
+    if gate is None or path in _FOR_ALL:
+        return None
+    admitted: Tenant = gate.admit(request.headers, "metrics" if path == "/metrics" else "scoring")
+    return admitted
+
+
 def _run(request: Request) -> str | None:
     """In the query for clients that can be told an address and no header. Raises InvalidRequest."""
     return caller.checked_run(request.headers.get(caller.RUN_HEADER, request.query_params.get(caller.RUN_PARAMETER)))
@@ -113,15 +134,17 @@ def _run(request: Request) -> str | None:
 async def _answer_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, errors.StepRewardError):
         return await _answer_bug(request, error)
-    if not isinstance(error, errors.RequestError | errors.Overloaded):
+    if not isinstance(error, errors.RequestError | errors.Overloaded | errors.BudgetSpent):
         _LOG.warning("score_failed", extra={"code": error.code, "request_id": request.state.request_id})
     return _error(request, error.status, error.code, error.message, retryable=error.retryable, headers=_later(error))
 
 
 def _later(error: errors.StepRewardError) -> dict[str, str]:
-    """When to come again, never the same second for all who were sent away at once."""
-    if isinstance(error, errors.Overloaded):
+    """When to come again, never the same second for all who were sent away at once; and with what."""
+    if isinstance(error, errors.Overloaded | errors.BudgetSpent):
         return {"Retry-After": str(math.ceil(error.retry_after_s * random.uniform(1, 2)))}  # noqa: S311
+    if isinstance(error, errors.Unauthenticated):
+        return {"WWW-Authenticate": 'Bearer, Basic realm="stepreward"'}
     later = {"Retry-After": str(random.randint(1, 3))} if error.status == 503 else {}  # noqa: S311
     return later | ({"Connection": "close"} if isinstance(error, errors.Stopping) else {})
 

@@ -19,6 +19,7 @@ from stepreward.body import read_request
 from stepreward.concurrency import as_they_end
 from stepreward.pipeline import Batch, Outcome, result_of
 from stepreward.schema import StreamLine, StreamSummary
+from stepreward.tenants import Tenant
 from stepreward.wiring import Service
 
 NDJSON = "application/x-ndjson"
@@ -30,16 +31,17 @@ T = TypeVar("T")
 async def score(request: Request) -> Response:
     """Raises StepRewardError, ClientDisconnect."""
     service: Service = request.app.state.service
+    tenant: Tenant | None = request.state.tenant
     arrived_s = asyncio.get_running_loop().time()
     async with AsyncExitStack() as stack:
         stack.enter_context(service.metrics.in_flight.track_inprogress())
         with service.metrics.stage("parse"):
             wanted = await read_request(request.headers, request.stream(), service.limits)
         if NDJSON in request.headers.get("accept", ""):
-            begun = stack.enter_async_context(service.pipeline.begin(wanted, request.state.request_id, arrived_s))
-            batch = await while_connected(request.receive, begun)
+            begun = service.pipeline.begin(wanted, request.state.request_id, arrived_s, tenant)
+            batch = await while_connected(request.receive, stack.enter_async_context(begun))
             return _Stream(_lines(batch), stack.pop_all())
-        scored = service.pipeline.score(wanted, request.state.request_id, arrived_s)
+        scored = service.pipeline.score(wanted, request.state.request_id, arrived_s, tenant)
         answer = await while_connected(request.receive, scored)
     return Response(orjson.dumps(answer.model_dump(mode="json")), media_type="application/json")
 

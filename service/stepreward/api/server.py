@@ -43,7 +43,7 @@ def server_config(application: FastAPI | str, settings: Settings) -> uvicorn.Con
         proxy_headers=False,
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.drain_timeout_s,
-        # How long a process may take to start, and to notice a ping: it loads an encoder, and waits for its parts.
+        # How long the one that replaces another may take to start: it loads an encoder, and waits for its parts.
         timeout_worker_healthcheck=int(settings.start_timeout_s) + 60,
     )
 

@@ -1,6 +1,7 @@
 """`stepreward gateway`: the scoring service alone; worker and vector store run elsewhere."""
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import click
 from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from stepreward import logs, wiring
 from stepreward.api.app import create_app, lifespan_state
@@ -20,6 +21,8 @@ from stepreward.api.server import DrainingServer, server_config
 from stepreward.commands.options import collect, with_settings
 from stepreward.embedded import preflight
 from stepreward.settings import Settings
+
+log = logging.getLogger(__name__)
 
 _MULTIPROC_DIR = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -63,6 +66,24 @@ def _serve_with_several(settings: Settings) -> int:
 
 
 class _Processes(Multiprocess):
+    def keep_subprocess_alive(self) -> None:
+        """Replace what has died; end where none can start.
+
+        uvicorn's own way asks each whether it hangs, and waits as long for one that died of that very moment as for one
+        that loads an encoder.
+        """
+        for position, process in enumerate(self.processes):
+            if process.process.is_alive():
+                continue
+            process.join()
+            others = [other for other in self.processes if other is not process and other.process.is_alive()]
+            if process.exitcode == STARTUP_FAILURE and not any(other.is_ready(timeout=1) for other in others):
+                self.should_exit.set()
+                return
+            log.warning("process_replaced", extra={"pid": process.pid, "exit_code": process.exitcode})
+            self.processes[position] = Process(self.config, self.sockets)
+            self.processes[position].start()
+
     def terminate_all(self) -> None:
         """Nobody takes new connections from here on: they are refused, and do not wait in a queue that nobody reads."""
         for listening in self.sockets:

@@ -158,7 +158,7 @@ def _ray_options(engine: str, address: str | None, workers: int | None) -> RayOp
 async def _ingest(request: Request, settings: Settings, console: Console) -> Summary:
     started_s = time.monotonic()
     done: Ingested | None = None
-    store = wiring.open_store(settings)
+    store = wiring.open_store(settings, writes=True)
     try:
         with stages(console) as progress:
             surveyed = _survey(request, settings, progress, console)

@@ -129,7 +129,7 @@ def _check_encoder(manifest: Manifest, settings: Settings) -> None:
 
 @asynccontextmanager
 async def _store(settings: Settings) -> AsyncIterator[Store]:
-    store = wiring.open_store(settings)
+    store = wiring.open_store(settings, writes=True)
     try:
         yield store
     finally:

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from stepreward.access import Gate
 from stepreward.embedded.guard import PR_SET_PDEATHSIG
 from stepreward.errors import ConfigurationError
+from stepreward.retrieval.qdrant import is_loopback
 from stepreward.settings import EMBEDDED, ENV_PREFIX, Settings
 
 Device = Literal["cpu", "cuda"]
@@ -65,10 +67,10 @@ def check_port(field: str, host: str, port: int) -> None:
 
 def check_gateway(settings: Settings) -> None:
     """What would end a gateway only after seconds of loading."""
+    check_exposure(settings)
     check_port("port", settings.host, settings.port)
     for url in settings.effective_worker_urls:
         check_url("worker_url", url)
-    check_url("qdrant_url", settings.effective_qdrant_url)
     if settings.model == EMBEDDED and not Path(settings.model_path).is_dir():
         raise ConfigurationError(
             f"{ENV_PREFIX}MODEL: the embedded model is not in {settings.model_path}; `stepreward serve` prepares it"
@@ -78,6 +80,17 @@ def check_gateway(settings: Settings) -> None:
         check_model("encoder_model", settings.encoder_model)
     if settings.retrieval_cross_encoder:
         check_model("retrieval_cross_encoder", settings.retrieval_cross_encoder)
+
+
+def check_exposure(settings: Settings) -> None:
+    """Who can reach the gateway can use it, unless it has keys. Reads them."""
+    if settings.keys_file:
+        Gate(settings.keys_file)
+    elif not (is_loopback(settings.host) or settings.allow_no_keys):
+        raise ConfigurationError(
+            f"{ENV_PREFIX}HOST: {settings.host} is reached by other machines; give {ENV_PREFIX}KEYS_FILE, or set "
+            f"{ENV_PREFIX}ALLOW_NO_KEYS=true where the network is trusted"
+        )
 
 
 def check_url(field: str, url: str) -> None:

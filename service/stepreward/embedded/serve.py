@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from stepreward import local_keys
 from stepreward.concurrency import run_all
 from stepreward.embedded import preflight
 from stepreward.embedded.child import Child, ChildFailed, http_ready
@@ -39,6 +40,7 @@ def check(settings: Settings) -> Device:
     preflight.check_platform(platform.system(), platform.machine())
     retsp.wording(settings.retsp_template)
     rprm.wording(settings.rprm_template, settings.rprm_no_previous_steps)
+    preflight.check_exposure(settings)
     preflight.check_data_dir(settings.data_dir)
     preflight.check_disk(settings.data_dir, _DISK_BYTES)
     preflight.check_port("port", settings.host, settings.port)
@@ -122,6 +124,8 @@ class _Parts:
             argv = _python(
                 "stepreward.embedded.qdrant.server",
                 *("--data-dir", str(settings.data_dir / "vectors"), "--port", str(settings.qdrant_port)),
+                *("--keys", str(local_keys.make(settings.data_dir))),
+                *(("--keys", str(settings.keys_file)) if settings.keys_file else ()),
             )
             with self._stages.stage("vector engine"):
                 await supervisor.start(self._child("vectors", argv, f"{settings.effective_qdrant_url}/readyz", {}, 60))

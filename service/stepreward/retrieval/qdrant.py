@@ -63,7 +63,7 @@ def connect(address: Address, timeout_s: float) -> AsyncQdrantClient:
     url = urlsplit(address.url)
     if url.scheme not in ("http", "https") or not url.hostname:
         raise ConfigurationError(f"STEPREWARD_QDRANT_URL: {address.url!r} is not http://HOST[:PORT] or https://…")
-    if address.api_key and url.scheme == "http" and not address.key_over_http and not _is_loopback(url.hostname):
+    if address.api_key and url.scheme == "http" and not address.key_over_http and not is_loopback(url.hostname):
         raise ConfigurationError(
             "STEPREWARD_QDRANT_API_KEY: would cross the network in clear; use an https STEPREWARD_QDRANT_URL, or set "
             "STEPREWARD_QDRANT_KEY_OVER_HTTP=true"
@@ -180,7 +180,7 @@ def _error_of(error: UnexpectedResponse) -> str | None:
     return said if isinstance(said, str) else None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -189,6 +189,7 @@ class WorkerClient:
         spent: TokenCount,
         *,
         priority: Priority = "interactive",
+        salt: str | None = None,
     ) -> Sequence[Tokens]:
         """k continuations of one prompt, as token ids. Equal arguments give equal continuations."""
         body = {
@@ -201,7 +202,7 @@ class WorkerClient:
             "stop": [options.stop],
             "include_stop_str_in_output": True,
             "return_token_ids": True,
-            **self._rank(priority),
+            **self._placed(priority, salt),
         }
         choices = await self._complete(body, k, spent)
         trajectories = [choice.token_ids for choice in choices if choice.token_ids]
@@ -210,7 +211,13 @@ class WorkerClient:
         return trajectories
 
     async def label_probabilities(
-        self, prompts: Sequence[Tokens], labels: Labels, spent: TokenCount, priority: Priority = "interactive"
+        self,
+        prompts: Sequence[Tokens],
+        labels: Labels,
+        spent: TokenCount,
+        *,
+        priority: Priority = "interactive",
+        salt: str | None = None,
     ) -> list[float | None]:
         """P(first label) / (P(first) + P(second)) for the token after each prompt; None where it cannot be read."""
         body = {
@@ -220,7 +227,7 @@ class WorkerClient:
             "logprobs": len(labels),
             "logprob_token_ids": list(labels),
             "return_tokens_as_token_ids": True,
-            **self._rank(priority),
+            **self._placed(priority, salt),
         }
         choices = await self._complete(body, len(prompts), spent)
         return [_share(choice, labels) for choice in choices]
@@ -230,8 +237,10 @@ class WorkerClient:
             raise InternalError(f"{self.url} was called before it was connected. This is a bug.")
         return self.served.id
 
-    def _rank(self, priority: Priority) -> dict[str, int]:
-        return {"priority": _PRIORITY[priority]} if self._priorities else {}
+    def _placed(self, priority: Priority, salt: str | None) -> dict[str, object]:
+        """Who goes first, and whose cached prefixes may be used: only those of calls with the same salt."""
+        rank = {"priority": _PRIORITY[priority]} if self._priorities else {}
+        return rank | ({"cache_salt": salt} if salt else {})
 
     async def _complete(
         self, body: Mapping[str, object], expected: int, spent: TokenCount, timeout_s: float | None = None

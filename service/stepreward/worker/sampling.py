@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from stepreward.calibration import Scale
 from stepreward.concurrency import run_all
@@ -23,11 +23,25 @@ Verdicts = tuple[Verdict, ...]
 
 @dataclass(frozen=True)
 class Terms:
-    """What a request asks of a judge. `seed` is mixed into the seed that each prompt's content gives."""
+    """What a request asks of a judge. `seed` is mixed into the seed that each prompt's content gives.
+
+    `salt`: with whom it shares what the worker keeps of prompts; None for all who have none.
+    """
 
     policy: Policy
     seed: int = 0
     priority: Priority = "interactive"
+    salt: str | None = None
+
+    @property
+    def place(self) -> "Place":
+        """What every call of a worker is told of them."""
+        return {"priority": self.priority, "salt": self.salt}
+
+
+class Place(TypedDict):
+    priority: Priority
+    salt: str | None
 
 
 class Judge(Protocol):
@@ -72,7 +86,7 @@ class RetSPJudge:
         asked = [prompt.token_ids for prompt in chunk]
         work = Work(asked, sum(len(ids) + 1 for ids in asked), terms.priority)
         return await self._workers.run(
-            work, lambda worker: worker.label_probabilities(asked, self._method.labels, spent, terms.priority)
+            work, lambda worker: worker.label_probabilities(asked, self._method.labels, spent, **terms.place)
         )
 
     def _set_right(self, p_correct: float | None) -> float | None:
@@ -111,12 +125,10 @@ class RPRMJudge:
     async def _round(
         self, prompt: Prompt, count: int, terms: Terms, spent: TokenCount, worker: WorkerClient
     ) -> Verdicts:
-        trajectories = await worker.sample(
-            prompt.token_ids, count, terms.seed, self._options, spent, priority=terms.priority
-        )
+        trajectories = await worker.sample(prompt.token_ids, count, terms.seed, self._options, spent, **terms.place)
         endings = [self._method.verdict_prompt(prompt.token_ids, trajectory) for trajectory in trajectories]
         shares = await worker.label_probabilities(
-            [ids for ids, _ in endings], self._method.labels, spent, terms.priority
+            [ids for ids, _ in endings], self._method.labels, spent, **terms.place
         )
         texts = [self._method.text(trajectory) for trajectory in trajectories]
         return tuple(

@@ -16,9 +16,10 @@ from pydantic import ValidationError
 from stepreward.api.score import while_connected
 from stepreward.body import invalid
 from stepreward.concurrency import run_all, until
-from stepreward.errors import InternalError, InvalidRequest, Overloaded, RewardUnavailable, StepRewardError
+from stepreward.errors import BudgetSpent, InternalError, InvalidRequest, Overloaded, RewardUnavailable, StepRewardError
 from stepreward.results import failure_of
 from stepreward.schema import Failure, Item, ItemResult, ScoreRequest
+from stepreward.tenants import Tenant
 from stepreward.wiring import Service
 
 # From the sample that a client sent to the item that is scored; it may raise InvalidRequest, for this sample alone.
@@ -72,7 +73,8 @@ async def rewards(
         raise InvalidRequest(f"body: {len(samples)} samples are more than the {service.limits.items} allowed")
     _check(service, fields)
     end_s = asyncio.get_running_loop().time() + patience_s
-    work = run_all(_reward(service, request.state.request_id, sample, fields, end_s) for sample in samples)
+    asker = _Asker(service, request.state.request_id, request.state.tenant, end_s)
+    work = run_all(_reward(asker, sample, fields) for sample in samples)
     with service.metrics.in_flight.track_inprogress():
         return await while_connected(request.receive, work)
 
@@ -86,11 +88,20 @@ def _check(service: Service, fields: Mapping[str, Any]) -> None:
     service.pipeline.check(wanted)
 
 
-async def _reward(
-    service: Service, request_id: str, sample: MakeItem, fields: Mapping[str, Any], end_s: float
-) -> Reward:
+@dataclass(frozen=True)
+class _Asker:
+    """The service, for whom it is asked, and until when an answer is of use, on the loop's clock."""
+
+    service: Service
+    request_id: str
+    tenant: Tenant | None
+    end_s: float
+
+
+async def _reward(asker: _Asker, sample: MakeItem, fields: Mapping[str, Any]) -> Reward:
+    service = asker.service
     try:
-        result = await _scored(service, request_id, sample(), fields, end_s)
+        result = await _scored(asker, sample(), fields)
     except StepRewardError as error:
         failure = failure_of(error)
     else:
@@ -113,18 +124,19 @@ def _rewarded(result: ItemResult) -> Reward:
     return Reward(result.score, found.min, found.mean, found.last, len(result.steps), first_error)
 
 
-async def _scored(service: Service, request_id: str, item: Item, fields: Mapping[str, Any], end_s: float) -> ItemResult:
+async def _scored(asker: _Asker, item: Item, fields: Mapping[str, Any]) -> ItemResult:
     """Raises StepRewardError: what the last attempt came to."""
     failed: StepRewardError | None = None
     loop = asyncio.get_running_loop()
     try:
-        async with until(end_s):
+        async with until(asker.end_s):
             async for attempt in stamina.retry_context(on=_pause_s, attempts=None, timeout=None):
                 with attempt:
-                    left_ms = max(0, int((end_s - loop.time()) * 1000))
+                    left_ms = max(0, int((asker.end_s - loop.time()) * 1000))
                     wanted = ScoreRequest.model_validate({"items": [item], **fields, "deadline_ms": left_ms})
                     try:
-                        return (await service.pipeline.score(wanted, request_id)).items[0]
+                        scored = await asker.service.pipeline.score(wanted, asker.request_id, tenant=asker.tenant)
+                        return scored.items[0]
                     except StepRewardError as error:
                         failed = error
                         raise
@@ -134,6 +146,6 @@ async def _scored(service: Service, request_id: str, item: Item, fields: Mapping
 
 
 def _pause_s(error: Exception) -> bool | float:
-    if isinstance(error, Overloaded):
+    if isinstance(error, Overloaded | BudgetSpent):
         return error.retry_after_s
     return isinstance(error, StepRewardError) and error.retryable

@@ -3,6 +3,8 @@
     QdrantRefusal
     ├── BadRequest        unknown or unsupported field, wrong type, wrong vector size   400
     ├── Unprocessable     the right type with a value out of range                      422
+    ├── Unauthorized      no key, where one is wanted, or none that is known            401
+    ├── Forbidden         a key that may only read                                      403
     ├── NotFound          no such collection or alias                                   404
     ├── Conflict          the collection exists already                                 409
     ├── TooLarge          more bytes than the cap                                       413
@@ -36,6 +38,14 @@ class BadRequest(QdrantRefusal):
 
 class Unprocessable(QdrantRefusal):
     status = 422
+
+
+class Unauthorized(QdrantRefusal):
+    status = 401
+
+
+class Forbidden(QdrantRefusal):
+    status = 403
 
 
 class NotFound(QdrantRefusal):

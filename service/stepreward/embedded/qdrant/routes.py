@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -18,9 +18,21 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from stepreward.access import Gate, Scope
 from stepreward.embedded.qdrant import schema, wire
-from stepreward.embedded.qdrant.refusals import BadRequest, Body, Late, QdrantRefusal, TooLarge, UnsupportedBody, parse
+from stepreward.embedded.qdrant.refusals import (
+    BadRequest,
+    Body,
+    Forbidden,
+    Late,
+    QdrantRefusal,
+    TooLarge,
+    Unauthorized,
+    UnsupportedBody,
+    parse,
+)
 from stepreward.embedded.qdrant.store import Store
+from stepreward.errors import NotAllowed, Unauthenticated
 
 MAX_BODY_BYTES = 64 * 2**20
 METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -143,6 +155,11 @@ class Operation:
     body: type[Body] | None
     parameters: Mapping[str, str]
 
+    @property
+    def scope(self) -> Scope:
+        """What its key must be for: whoever scores may read."""
+        return "corpus" if self.parameters is WRITE or self.parameters is CHANGE else "scoring"
+
 
 OPERATIONS = (
     Operation("GET", "/collections", list_collections, None, {}),
@@ -168,10 +185,11 @@ OPERATIONS = (
 # from HTTP to an operation and back
 
 
-def to_route(operation: Operation, store: Store, metrics: Metrics) -> Route:
+def to_route(operation: Operation, store: Store, metrics: Metrics, gates: Sequence[Gate]) -> Route:
     async def endpoint(request: Request) -> Response:
         started_s = time.perf_counter()
         try:
+            _check_key(operation, request, gates)
             answer, status = await _answer(operation, store, request), 200
         except QdrantRefusal as refusal:
             answer, status = {"status": {"error": str(refusal)}}, refusal.status
@@ -180,6 +198,22 @@ def to_route(operation: Operation, store: Store, metrics: Metrics) -> Route:
         return _json(answer, seconds, status)
 
     return Route(operation.path, endpoint, methods=[operation.method])
+
+
+def _check_key(operation: Operation, request: Request, gates: Sequence[Gate]) -> None:
+    """One of them must know it, where there are any. Raises Unauthorized, Forbidden."""
+    refusal: QdrantRefusal | None = None
+    for gate in gates:
+        try:
+            gate.admit(request.headers, operation.scope)
+        except Unauthenticated:
+            refusal = refusal or Unauthorized("Must provide an API key or an Authorization bearer token")
+        except NotAllowed:
+            refusal = Forbidden("Forbidden: Write access is required")
+        else:
+            return
+    if refusal:
+        raise refusal
 
 
 async def _answer(operation: Operation, store: Store, request: Request) -> dict[str, object]:
@@ -245,8 +279,8 @@ async def show_alive(_request: Request) -> Response:
     return PlainTextResponse("healthz check passed")
 
 
-def create_app(store: Store) -> Starlette:
-    """Serve `store`, which is flushed and closed when the application ends."""
+def create_app(store: Store, gates: Sequence[Gate] = ()) -> Starlette:
+    """Serve `store`, which is flushed and closed when the application ends. Without `gates` nobody needs a key."""
     metrics = Metrics()
 
     async def show_ready(_request: Request) -> Response:
@@ -268,7 +302,7 @@ def create_app(store: Store) -> Starlette:
     plain = {"/": show_version, "/healthz": show_alive, "/livez": show_alive, "/readyz": show_ready}
     routes = [Route(path, endpoint) for path, endpoint in (plain | {"/metrics": show_metrics}).items()]
     return Starlette(
-        routes=[*routes, *(to_route(operation, store, metrics) for operation in OPERATIONS)],
+        routes=[*routes, *(to_route(operation, store, metrics, gates) for operation in OPERATIONS)],
         exception_handlers={HTTPException: _refuse_route, Exception: _report_bug},
         lifespan=lifespan,
     )

@@ -3,8 +3,8 @@
     python -m stepreward.embedded.qdrant.server --data-dir DIR --host 127.0.0.1 --port 6333
 
 The gateway speaks to it with the same client as to a Qdrant server. What it does not do, it refuses; see the modules
-`wire` and `schema` for the bodies, `refusals` for the answers. There is no API key: bind it to an
-address that only this machine reaches.
+`wire` and `schema` for the bodies, `refusals` for the answers. With `--keys` a request wants an API key, and
+one for `corpus` to write (`access`); health and metrics want none.
 """
 
 import signal
@@ -15,6 +15,7 @@ import click
 import uvicorn
 
 from stepreward import logs
+from stepreward.access import Gate
 from stepreward.embedded.qdrant.routes import create_app
 from stepreward.embedded.qdrant.store import Store
 from stepreward.errors import ConfigurationError
@@ -27,16 +28,18 @@ KEEP_ALIVE_S = 75
 @click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), required=True)
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65535), default=6333, show_default=True)
-def main(data_dir: Path, host: str, port: int) -> None:
+@click.option("--keys", type=click.Path(path_type=Path, dir_okay=False), multiple=True, help="files of API keys")
+def main(data_dir: Path, host: str, port: int, keys: tuple[Path, ...]) -> None:
     """Serve the collections in DATA_DIR until SIGTERM; then flush, close and exit with 0."""
     logs.configure("info")
     try:
+        gates = [Gate(path) for path in keys]
         store = Store.open(data_dir)
     except ConfigurationError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
     config = uvicorn.Config(
-        create_app(store),
+        create_app(store, gates),
         host=host,
         port=port,
         log_config=None,
