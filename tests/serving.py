@@ -25,6 +25,7 @@ class Served:
     port: int
     app: FastAPI
     server: DrainingServer
+    loop: asyncio.AbstractEventLoop
 
     @property
     def url(self) -> str:
@@ -49,7 +50,7 @@ def serving(
         async with service(worker or ScriptedWorker(), **parts) as one:
             app = create_app(one)
             server = DrainingServer(app, Settings(**(settings or {})))
-            built.append(Served(sock.getsockname()[1], app, server))
+            built.append(Served(sock.getsockname()[1], app, server, asyncio.get_running_loop()))
             listening.set()
             await server.serve([sock])
 

@@ -3,15 +3,19 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import pytest
 
 from loadtests.scripted_worker import Fault, ScriptedWorker
+from stepreward.access import Gate
 from stepreward.api.app import create_app
 from stepreward.api.compat import nemo_gym, openrlhf, rerank, slime
+from stepreward.tenants import Tenant
 from stepreward.wiring import CompatRule
+from test_access import SCORE, write
 from test_api import assert_is_error
 from test_pipeline import LIMITS, service
 from test_retrieval import NO_PAYLOAD_INDEX
@@ -319,3 +323,12 @@ def test_a_reranker_whose_service_samples_by_default_stops_early():
     said("/rerank?method=rprm&policy=fixed", body, fixed, rule=rule)
     said("/rerank?method=rprm", body, adaptive, rule=rule)
     assert sum(one.get("n", 0) for one in adaptive.requests) < sum(one.get("n", 0) for one in fixed.requests)
+
+
+@pytest.mark.parametrize("path", FORMS)
+def test_what_a_tenant_asks_in_any_form_is_kept_apart_by_its_salt(path: str, tmp_path: Path) -> None:
+    worker, gate = ScriptedWorker(), Gate(write(tmp_path / "keys.json"))
+    headers = {"Authorization": f"Bearer {SCORE}"}
+    answer = with_compat(lambda http: http.post(path, json=FORMS[path][0], headers=headers), worker, gate=gate)
+    assert answer.status_code == 200
+    assert {request["cache_salt"] for request in worker.requests} == {Tenant("trainer").salt}

@@ -84,7 +84,9 @@ def test_a_wrong_setting_ends_the_start_by_its_name(endings, mutant) -> None:
 
 
 def test_a_gateway_that_stops_finishes_what_it_has_and_refuses_the_rest() -> None:
-    with serving(ScriptedWorker(latency_s=1.0), {"drain_timeout_s": 20}) as served, ThreadPoolExecutor(1) as pool:
+    worker = ScriptedWorker()
+    with serving(worker, {"drain_timeout_s": 60}) as served, ThreadPoolExecutor(1) as pool:
+        worker.freeze()
         kept, idle = httpx.Client(base_url=served.url, timeout=60), served.connect()
         under_way = pool.submit(kept.post, "/score", json=ONE)
         while "stepreward_requests_in_flight 1.0" not in served.metrics():
@@ -94,6 +96,7 @@ def test_a_gateway_that_stops_finishes_what_it_has_and_refuses_the_rest() -> Non
             time.sleep(0.01)
         refused = httpx.post(f"{served.url}/score", json=ONE)
         ready, alive = httpx.get(f"{served.url}/readyz"), httpx.get(f"{served.url}/livez")
+        served.loop.call_soon_threadsafe(worker.thaw)
         answered = under_way.result()
         assert (refused.status_code, ready.status_code, alive.status_code) == (503, 503, 200)
         said = ErrorBody.model_validate_json(refused.content)
