@@ -87,6 +87,19 @@ def test_no_more_tokens_are_given_than_a_worker_has_room_for() -> None:
     assert len(worker.requests) == 10
 
 
+def test_no_more_calls_are_given_than_a_worker_takes() -> None:
+    worker = ScriptedWorker(latency_s=0.02)
+
+    async def use(pool: WorkerPool) -> int:
+        calls = [asyncio.create_task(read(pool, [number])) for number in range(10)]
+        await until_true(lambda: worker.at_hand > 0)
+        most = worker.at_hand
+        await asyncio.gather(*calls)
+        return most
+
+    assert with_pool([worker], use, PoolRule(calls=3)) == 3
+
+
 def test_a_call_larger_than_the_room_runs_alone() -> None:
     worker = ScriptedWorker()
     assert with_pool([worker], lambda pool: read(pool, [7], tokens=1000), PoolRule(inflight_tokens=100)) is not None

@@ -2,11 +2,16 @@
 
 import asyncio
 import math
+import socket
+import struct
+import threading
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import httpx
 import pytest
+from httpx_aiohttp import AiohttpTransport
 
 from loadtests.scripted_worker import Fault, ScriptedWorker, byte_tokenizer, margin, p_first
 from stepreward import aggregation
@@ -17,7 +22,7 @@ from stepreward.prompts.rprm import MARKER, RPRM
 from stepreward.prompts.template import StepTemplate
 from stepreward.values import Prompt, References, Solution, TokenCount, Verdict
 from stepreward.worker.client import ServedModel, WorkerClient
-from stepreward.worker.faults import WorkerBusy, WorkerFaulty, WorkerUnreachable
+from stepreward.worker.faults import WorkerBusy, WorkerDied, WorkerFaulty, WorkerUnreachable
 from stepreward.worker.pool import WorkerPool
 from stepreward.worker.sampling import RetSPJudge, RPRMJudge, Terms, Verdicts, content_seed, sampling_options
 from stepreward.worker.upstream import PoolRule
@@ -451,3 +456,92 @@ def test_seeds_stand_in_the_range_that_the_worker_takes() -> None:
     assert min(seeds) >= 0
     assert max(seeds) < 2**63
     assert max(seeds) > 2**62
+
+
+# on a real socket, as the service calls it
+
+
+def closes_at_once(sock: socket.socket) -> None:
+    sock.close()
+
+
+def closes_after_the_request(sock: socket.socket) -> None:
+    sock.recv(65536)
+    sock.close()
+
+
+def resets_in_the_answer(sock: socket.socket) -> None:
+    sock.recv(65536)
+    sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def says_no_http(sock: socket.socket) -> None:
+    sock.recv(65536)
+    sock.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+    sock.close()
+
+
+def says_nothing(sock: socket.socket) -> None:
+    time.sleep(3)
+    sock.close()
+
+
+def call_of_a_server_that(*behaves: Callable[[socket.socket], None], stays: bool = False) -> BaseException:
+    """What a call raises of a server that takes one connection after the other; `stays`: others are answered 200."""
+
+    def serve(listening: socket.socket) -> None:
+        for behave in behaves:
+            sock, _ = listening.accept()
+            behave(sock)
+        if not stays:
+            listening.close()
+            return
+        sock, _ = listening.accept()
+        sock.recv(65536)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        sock.close()
+
+    async def run(url: str) -> None:
+        async with httpx.AsyncClient(base_url=url, transport=AiohttpTransport(), timeout=2) as http:
+            await connected(WorkerClient(http)).label_probabilities([[1]], LABELS, TokenCount())
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, args=(listening,))
+        thread.start()
+        with pytest.raises(WorkerUnavailable) as caught:
+            asyncio.run(run(f"http://127.0.0.1:{listening.getsockname()[1]}"))
+        thread.join()
+    return caught.value
+
+
+BREAKS = [closes_at_once, closes_after_the_request, resets_in_the_answer, says_no_http]
+
+
+@pytest.mark.parametrize("behave", BREAKS)
+def test_a_worker_that_breaks_off_and_is_gone_died(behave) -> None:
+    assert type(call_of_a_server_that(behave)) is WorkerDied
+
+
+@pytest.mark.parametrize("behave", BREAKS)
+def test_a_worker_that_breaks_off_and_lives_is_faulty(behave) -> None:
+    assert type(call_of_a_server_that(behave, stays=True)) is WorkerFaulty
+
+
+def test_a_worker_that_takes_no_connection_is_unreachable() -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+
+        async def run() -> None:
+            async with httpx.AsyncClient(base_url=url, transport=AiohttpTransport(), timeout=2) as http:
+                await connected(WorkerClient(http)).label_probabilities([[1]], LABELS, TokenCount())
+
+        with pytest.raises(WorkerUnreachable):
+            asyncio.run(run())
+
+
+def test_a_worker_that_is_silent_is_faulty_when_its_time_is_over() -> None:
+    fault = call_of_a_server_that(says_nothing)
+    assert type(fault) is WorkerFaulty

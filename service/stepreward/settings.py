@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     )
     worker_kv_cache_gib: int = Field(2, ge=1, description="key-value cache of a CPU worker, in GiB")
     worker_timeout_s: float = Field(600, gt=0, description="longest wait for one answer of the worker, in seconds")
-    worker_connections: int = Field(256, ge=1, description="requests open to the worker at once; others wait here")
+    worker_connections: int = Field(256, ge=1, description="calls open to a worker at once; others wait here")
 
     worker_priority: bool = Field(
         True, description="pass priorities on, for workers that run with --scheduling-policy priority"

@@ -10,6 +10,7 @@ from typing import Literal
 
 import httpx
 import stamina
+from httpx_aiohttp import AiohttpTransport
 
 from stepreward import local_keys
 from stepreward.access import Gate
@@ -175,11 +176,14 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
 
 @asynccontextmanager
 async def _connection(settings: Settings, url: str) -> AsyncIterator[WorkerClient]:
+    # An idle connection is closed before vLLM would, which does after 5 s: else a call can meet the closing. The pool
+    # sees to it that there are not too many calls; the others are questions after the worker's health.
+    limits = httpx.Limits(max_connections=settings.worker_connections + 8, keepalive_expiry=3)
     async with httpx.AsyncClient(
         base_url=url,
         timeout=httpx.Timeout(settings.worker_timeout_s, connect=5, pool=None),
-        # An idle connection is closed before vLLM would, which does after 5 s: else a call can meet the closing.
-        limits=httpx.Limits(max_connections=settings.worker_connections, keepalive_expiry=3),
+        # httpx's own looks at all open connections in each call: at 64 of them it takes as long as all the rest.
+        transport=AiohttpTransport(limits=limits),
     ) as http:
         yield WorkerClient(http, settings.worker_model, priorities=settings.worker_priority)
 
@@ -187,6 +191,7 @@ async def _connection(settings: Settings, url: str) -> AsyncIterator[WorkerClien
 def _pool_rule(settings: Settings) -> PoolRule:
     return PoolRule(
         inflight_tokens=settings.worker_inflight_tokens,
+        calls=settings.worker_connections,
         bulk_share=settings.bulk_share,
         stall_s=settings.worker_stall_s,
         faults=settings.worker_faults,

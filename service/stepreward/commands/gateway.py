@@ -1,6 +1,5 @@
 """`stepreward gateway`: the scoring service alone; worker and vector store run elsewhere."""
 
-import asyncio
 import logging
 import os
 import signal
@@ -11,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import click
+import uvloop
 from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
@@ -39,7 +39,7 @@ def command(**given: str | None) -> None:
     logs.configure(settings.log_level)
     preflight.check_gateway(settings)
     if settings.processes == 1:
-        asyncio.run(_serve(settings))
+        uvloop.run(_serve(settings))
     else:
         sys.exit(_serve_with_several(settings))
 

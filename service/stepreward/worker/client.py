@@ -9,7 +9,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import aiohttp
 import httpx
+import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from stepreward.errors import ConfigurationError, InternalError, WorkerAnswerInvalid, WorkerUnavailable
@@ -20,6 +22,9 @@ from stepreward.worker.faults import WorkerBusy, WorkerDied, WorkerFaulty, Worke
 Tokens = Sequence[int]
 Labels = tuple[int, int]
 
+# The second is of the transport that the service's clients have, where it translates an error into none of the first.
+_NO_ANSWER = (httpx.HTTPError, aiohttp.ClientError)
+_JSON = {"Content-Type": "application/json"}
 _ASK_S = 5.0
 _ALIVE_S = 1.0
 # vLLM hands on first what has the lower number.
@@ -121,7 +126,7 @@ class WorkerClient:
             answer.raise_for_status()
             cards = _ModelCards.model_validate_json(answer.content).data
             context_tokens = _context_tokens(cards)
-        except httpx.HTTPError as error:
+        except _NO_ANSWER as error:
             raise WorkerUnavailable(f"worker {self._http.base_url}: {type(error).__name__} {error}") from error
         except ValueError as error:
             raise ConfigurationError(f"STEPREWARD_WORKER_URL: {self._http.base_url} is not a vLLM server") from error
@@ -150,7 +155,7 @@ class WorkerClient:
         """Empty where there are none, or no answer."""
         try:
             answer = await self._http.get("/metrics", timeout=_ASK_S)
-        except httpx.HTTPError:
+        except _NO_ANSWER:
             return b""
         return answer.content if answer.is_success else b""
 
@@ -158,7 +163,7 @@ class WorkerClient:
         """Whether it answers at all and does not say itself that its engine is dead."""
         try:
             answer = await self._http.get("/health", timeout=_ALIVE_S)
-        except httpx.HTTPError:
+        except _NO_ANSWER:
             return False
         return answer.status_code < 500
 
@@ -171,7 +176,7 @@ class WorkerClient:
     async def spell(self, prompt: Tokens) -> tuple[Tokens, str]:
         """What the model surely goes on with, eight tokens, as ids and in the worker's own spelling of them."""
         body = {
-            "prompt": [list(prompt)],
+            "prompt": [prompt],
             "max_tokens": 8,
             "temperature": 0,
             "return_token_ids": True,
@@ -193,7 +198,7 @@ class WorkerClient:
     ) -> Sequence[Tokens]:
         """k continuations of one prompt, as token ids. Equal arguments give equal continuations."""
         body = {
-            "prompt": [list(prompt)],
+            "prompt": [prompt],
             "n": k,
             "seed": seed,
             "max_tokens": options.max_tokens,
@@ -221,7 +226,7 @@ class WorkerClient:
     ) -> list[float | None]:
         """P(first label) / (P(first) + P(second)) for the token after each prompt; None where it cannot be read."""
         body = {
-            "prompt": [list(prompt) for prompt in prompts],
+            "prompt": prompts,
             "max_tokens": 1,
             "temperature": 0,
             "logprobs": len(labels),
@@ -270,17 +275,23 @@ class WorkerClient:
     async def _post(self, body: Mapping[str, object], timeout_s: float | None) -> httpx.Response:
         limit = self._http.timeout if timeout_s is None else httpx.Timeout(timeout_s)
         try:
-            return await self._http.post("/v1/completions", json=body, timeout=limit)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise WorkerUnreachable(f"the worker did not answer: {type(error).__name__}") from error
-        except httpx.TimeoutException as error:
-            raise WorkerFaulty(f"the worker did not answer: {type(error).__name__}") from error
-        except httpx.HTTPError as error:
-            raise await self._fault(WorkerFaulty(f"the worker did not answer: {type(error).__name__}")) from error
+            return await self._http.post("/v1/completions", content=orjson.dumps(body), headers=_JSON, timeout=limit)
+        except _NO_ANSWER as error:
+            message = f"the worker did not answer: {type(error).__name__}"
+            if _never_sent(error):
+                raise WorkerUnreachable(message) from error
+            fault = WorkerFaulty(message)
+            raise (fault if isinstance(error, httpx.ReadTimeout) else await self._fault(fault)) from error
 
     async def _fault(self, fault: WorkerUnavailable) -> WorkerUnavailable:
         """Itself, unless the worker is gone: a dying engine answers 500, and a broken connection may be only that."""
         return fault if await self.is_alive() else WorkerDied(f"{fault.message}, and does not live any more")
+
+
+def _never_sent(error: Exception) -> bool:
+    """The transport says ConnectTimeout of a connection that broke, too: what was behind it tells them apart."""
+    refused = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+    return isinstance(error, httpx.ConnectError) or isinstance(error.__cause__, refused)
 
 
 def _context_tokens(cards: Sequence[_ModelCard]) -> int:

@@ -26,12 +26,13 @@ _BULK_CEILING = 0.8
 
 @dataclass(frozen=True)
 class PoolRule:
-    """`inflight_tokens`: given to a worker at once, what its key-value cache holds if None.
+    """`inflight_tokens` and `calls`: given to a worker at once, the tokens that its key-value cache holds if None.
 
     A worker is ejected after `stall_s` without progress, or after `faults` bad answers in a row.
     """
 
     inflight_tokens: int | None = None
+    calls: int = 256
     bulk_share: float = 0.2
     stall_s: float = 20
     faults: int = 5
@@ -78,8 +79,9 @@ class Upstream:
         """One call always, however large; one suspect at a time, so that it is known who killed it."""
         if not self.healthy or (suspect and any(call.suspect for call in self.calls)):
             return False
-        room = self.room_tokens * (_BULK_CEILING if priority == "bulk" else 1)
-        return not self.calls or self.tokens_in_flight + tokens <= room
+        ceiling = _BULK_CEILING if priority == "bulk" else 1
+        has_room = self.tokens_in_flight + tokens <= self.room_tokens * ceiling
+        return not self.calls or (has_room and len(self.calls) < self._rule.calls * ceiling)
 
     def begin(self, call: Call) -> None:
         if not self.calls:
