@@ -296,6 +296,11 @@ def test_a_client_without_await_leaves_no_thread_behind(scripted: Scripted):
     assert threading.active_count() <= before + 1  # the scripted service may still end a connection's thread
 
 
+def test_a_client_that_nobody_closed_does_not_keep_a_process_from_ending(scripted: Scripted):
+    program = "import sys; from stepreward.client import Client; one = Client(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", program, scripted.url], check=True, timeout=60)
+
+
 @pytest.mark.usefixtures("no_pauses")
 def test_errors_come_through_unchanged(scripted: Scripted):
     scripted.script.gone_from = 0

@@ -16,6 +16,8 @@ from stepreward.policies import PRIOR_NO, PRIOR_YES
 from stepreward.schema import Method, QuantizationKind, RerankerKind, RetrievalPolicy, SplitterKind
 
 ENV_PREFIX = "STEPREWARD_"
+# Of those who call a service (stepreward.adapters).
+CLIENT_PREFIX = "STEPREWARD_CLIENT_"
 EMBEDDED = "embedded"
 
 
@@ -328,7 +330,9 @@ class Settings(BaseSettings):
         unknown = [
             name
             for name in os.environ
-            if name.startswith(ENV_PREFIX) and name.removeprefix(ENV_PREFIX).lower() not in cls.model_fields
+            if name.startswith(ENV_PREFIX)
+            and not name.startswith(CLIENT_PREFIX)
+            and name.removeprefix(ENV_PREFIX).lower() not in cls.model_fields
         ]
         if unknown:
             raise ConfigurationError(f"unknown setting {sorted(unknown)[0]}")

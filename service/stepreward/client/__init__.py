@@ -9,6 +9,7 @@ Needs none of the service's own parts: what a trainer imports is httpx, pydantic
 from stepreward.client.asynchronous import AsyncClient
 from stepreward.client.blocking import Client
 from stepreward.client.exchange import Refused, ServiceUnavailable
+from stepreward.client.failed import failed
 from stepreward.client.options import ScoreOptions
 from stepreward.schema import Item, ItemResult, ScoreRequest, ScoreResponse
 
@@ -22,4 +23,5 @@ __all__ = [
     "ScoreRequest",
     "ScoreResponse",
     "ServiceUnavailable",
+    "failed",
 ]

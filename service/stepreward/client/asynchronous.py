@@ -8,10 +8,11 @@ from typing import Any, Self, Unpack
 import stamina
 
 from stepreward.client.exchange import Connection, Refused, ServiceUnavailable, pause_s
+from stepreward.client.failed import failed
 from stepreward.client.options import ScoreOptions, request_of
 from stepreward.concurrency import run_all, until
 from stepreward.errors import DeadlineExceeded, InternalError
-from stepreward.schema import Aggregates, Failure, Item, ItemResult, ReadyBody, ScoreRequest, ScoreResponse
+from stepreward.schema import Item, ItemResult, ReadyBody, ScoreRequest, ScoreResponse
 
 # How a request is made, and what is done with an item's result, by the item's number.
 _Ask = Callable[[ScoreRequest], AsyncGenerator[ItemResult]]
@@ -119,7 +120,7 @@ class AsyncClient:
                 await run_all(self._finish(part, ask, tell_once) for part in parts)
         except DeadlineExceeded as error:
             for number, item in missing.items():
-                tell(number, _failed(item, number, error.code, "not ready in time", retryable=True))
+                tell(number, failed(_name(item, number), error.code, "not ready in time", retryable=True))
 
     async def _finish(self, part: "_Part", ask: _Ask, tell: _Tell) -> None:
         try:
@@ -133,7 +134,7 @@ class AsyncClient:
             if len(part.open) == 1:
                 [(number, item)] = part.open.items()
                 del part.open[number]
-                tell(number, _failed(item, number, refusal.said.code, refusal.said.message, retryable=False))
+                tell(number, failed(_name(item, number), refusal.said.code, refusal.said.message, retryable=False))
             else:
                 await self._finish(part.first_half(), ask, tell)
                 await self._finish(part, ask, tell)
@@ -179,16 +180,3 @@ class _Part:
 
 def _name(item: Item, number: int) -> str:
     return str(number) if item.id is None else item.id
-
-
-def _failed(item: Item, number: int, code: str, message: str, *, retryable: bool) -> ItemResult:
-    return ItemResult(
-        id=_name(item, number),
-        status="failed",
-        score=None,
-        aggregates=Aggregates(min=None, prod=None, mean=None, last=None),
-        first_error=None,
-        steps=[],
-        degraded=[],
-        failure=Failure(code=code, message=message, retryable=retryable),
-    )
