@@ -6,7 +6,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from stepreward import aggregation
+from stepreward import aggregation, logs
 from stepreward.admission import Admission, Ticket, estimated_tokens
 from stepreward.concurrency import in_order, run_all, until
 from stepreward.errors import InvalidRequest, RequestError, StepRewardError
@@ -55,6 +55,7 @@ class Pipeline:
     ) -> "AsyncIterator[Batch]":
         """Everything up to the judges: checked, looked up, taken on, its references found. Raises as `score` does."""
         request, spans = await split_responses(request, self._defaults.splitting)
+        logs.text.info("request", extra={"wanted": request})
         chosen = plan(request, self._defaults, tenant.salt if tenant else None)
         names = [Named(*parts) for parts in zip(_named(request.items), spans, strict=True)]
         deadline_s = _deadline_s(request, arrived_s)

@@ -323,6 +323,9 @@ class Settings(BaseSettings):
         "of their own in the metrics; the others are `other`",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+    log_text: bool = Field(
+        False, description="write the texts of requests to the log, and what exceptions say; for debugging alone"
+    )
 
     @classmethod
     def load(cls, overrides: Mapping[str, Any] | None = None) -> Self:

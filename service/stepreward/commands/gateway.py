@@ -36,7 +36,7 @@ def command(**given: str | None) -> None:
     did not answer in time, 2 when a setting is wrong.
     """
     settings = collect(given)
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, log_text=settings.log_text)
     preflight.check_gateway(settings)
     if settings.processes == 1:
         uvloop.run(_serve(settings))
@@ -94,7 +94,7 @@ class _Processes(Multiprocess):
 def application() -> FastAPI:
     """Of one process of several; uvicorn calls it there, and takes no connection before its lifespan has begun."""
     settings = Settings.load()
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, log_text=settings.log_text)
     _forget_the_dead(Path(os.environ[_MULTIPROC_DIR]))
     preflight.end_with_parent()
 

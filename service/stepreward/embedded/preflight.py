@@ -19,6 +19,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from stepreward.access import Gate
+from stepreward.calibration import Calibration
 from stepreward.embedded.guard import PR_SET_PDEATHSIG
 from stepreward.errors import ConfigurationError
 from stepreward.retrieval.qdrant import is_loopback
@@ -78,6 +79,12 @@ def check_gateway(settings: Settings) -> None:
     check_model("model", settings.model)
     if not settings.encoder_url:
         check_model("encoder_model", settings.encoder_model)
+    if settings.calibration:
+        check_calibration(settings.calibration)
+    if settings.retrieval_reranker == "cross-encoder" and settings.retrieval_cross_encoder is None:
+        raise ConfigurationError(
+            f"{ENV_PREFIX}RETRIEVAL_CROSS_ENCODER: the reranker cross-encoder needs the name of a model"
+        )
     if settings.retrieval_cross_encoder:
         check_model("retrieval_cross_encoder", settings.retrieval_cross_encoder)
 
@@ -91,6 +98,13 @@ def check_exposure(settings: Settings) -> None:
             f"{ENV_PREFIX}HOST: {settings.host} is reached by other machines; give {ENV_PREFIX}KEYS_FILE, or set "
             f"{ENV_PREFIX}ALLOW_NO_KEYS=true where the network is trusted"
         )
+
+
+def check_calibration(path: Path) -> None:
+    try:
+        Calibration.load(path)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{ENV_PREFIX}CALIBRATION: {error.message}") from error
 
 
 def check_url(field: str, url: str) -> None:
