@@ -11,6 +11,7 @@ _COMMANDS = {
     "serve": "stepreward.commands.serve",
     "gateway": "stepreward.commands.gateway",
     "score": "stepreward.commands.score",
+    "canary": "stepreward.commands.canary",
     "corpus": "stepreward.commands.corpus",
     "eval": "stepreward.commands.evaluate",
     "calibrate": "stepreward.commands.calibrate",

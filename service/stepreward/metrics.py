@@ -192,6 +192,26 @@ class Metrics:
             "Requests that came; each ends in stepreward_requests_total, cancelled ones under status 499",
             registry=self.registry,
         )
+        self.canary_pass_rate = Gauge(
+            "stepreward_canary_pass_rate",
+            "Share of the canary set's family that was judged right in the last run; all but `clean` are wrong",
+            ["family"],
+            registry=self.registry,
+            multiprocess_mode="mostrecent",
+        )
+        self.canary_failed = Gauge(
+            "stepreward_canary_failed",
+            "Solutions of the canary set's family that got no score in the last run",
+            ["family"],
+            registry=self.registry,
+            multiprocess_mode="mostrecent",
+        )
+        self.canary_time = Gauge(
+            "stepreward_canary_time_seconds",
+            "When the last run of the canary set ended, in Unix time; 0 before the first",
+            registry=self.registry,
+            multiprocess_mode="mostrecent",
+        )
         self.in_flight = Gauge(
             "stepreward_requests_in_flight",
             "Scoring requests being worked on",

@@ -323,6 +323,12 @@ class Settings(BaseSettings):
         "of their own in the metrics; the others are `other`",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+    canary_interval_s: float | None = Field(
+        None,
+        ge=1,
+        description="how often the gateway scores the set of `stepreward canary` itself, as bulk work, in seconds; its "
+        "rates are metrics. Without it never",
+    )
     log_text: bool = Field(
         False, description="write the texts of requests to the log, and what exceptions say; for debugging alone"
     )

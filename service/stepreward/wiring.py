@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence, Set
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -28,6 +28,7 @@ from stepreward.errors import (
 )
 from stepreward.judging import Bench, may_keep
 from stepreward.metrics import Metrics
+from stepreward.patrol import patrol
 from stepreward.pipeline import Pipeline
 from stepreward.plan import Defaults
 from stepreward.policies import Adaptive
@@ -163,6 +164,10 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
                 await check_same_tokenizer(worker, tokenizer)
         await check_corpus(retriever, settings)
         await _warm_up(pipeline)
+        if settings.canary_interval_s:
+            # Of several processes each has its turn.
+            watch = patrol(pipeline, metrics, settings.canary_interval_s * settings.processes)
+            stack.push_async_callback(_ended, asyncio.create_task(watch))
         yield Service(
             pipeline=pipeline,
             limits=_limits(settings),
@@ -197,6 +202,12 @@ def _pool_rule(settings: Settings) -> PoolRule:
         faults=settings.worker_faults,
         quarantine_s=settings.quarantine_s,
     )
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 async def wait_for_parts(workers: Sequence[WorkerClient], store: Store, settings: Settings) -> ServedModel:
