@@ -177,7 +177,7 @@ prompts = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=12).map(tupl
 @given(prompts)
 @settings(deadline=None)
 def test_a_packed_token_sees_its_own_prompt_and_nothing_else(token_ids: list[tuple[int, ...]]) -> None:
-    packed = pack([Example(one, label=True) for one in token_ids])
+    packed = pack([Example(one, label=True, choices=(0, 1)) for one in token_ids])
     for one, end in zip(token_ids, packed.ends.tolist(), strict=True):
         seen = np.flatnonzero(packed.sees[end])
         assert tuple(packed.token_ids[seen].tolist()) == one
@@ -188,7 +188,7 @@ def test_a_packed_token_sees_its_own_prompt_and_nothing_else(token_ids: list[tup
 @given(prompts, st.integers(1, 20))
 @settings(deadline=None)
 def test_packs_hold_every_prompt_in_order_within_the_limit(token_ids: list[tuple[int, ...]], most_tokens: int) -> None:
-    groups = divided([Example(one, label=True) for one in token_ids], most_tokens)
+    groups = divided([Example(one, label=True, choices=(0, 1)) for one in token_ids], most_tokens)
     assert [example.token_ids for group in groups for example in group] == token_ids
     assert all(len(group) == 1 or len(pack(group).token_ids) <= most_tokens for group in groups)
 
@@ -196,7 +196,7 @@ def test_packs_hold_every_prompt_in_order_within_the_limit(token_ids: list[tuple
 def test_a_pack_gives_the_scores_of_its_prompts_alone(tmp_path: Path) -> None:
     judge = grader()
     base = str(write_tiny_model(tmp_path))
-    learner = Learner.create(base, judge.labels, RECIPE, device="cpu", adapter=None, seed=0)
+    learner = Learner.create(base, RECIPE, device="cpu", adapter=None, seed=0)
     learner.model.float()
     [group], _ = grouped(solutions(QUESTION, MarkedAnswer.parse(ANSWER), 1), 0.0, 0)
     examples = examples_of(group, judge)

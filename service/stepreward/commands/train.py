@@ -9,6 +9,10 @@ from stepreward.errors import ConfigurationError
 _COMMANDS = {
     "data": ("stepreward.commands.train_data", "labelled solutions made ready"),
     "retsp": ("stepreward.commands.train_retsp", "a judge that grades by one token"),
+    "rprm-seed": ("stepreward.commands.train_rprm_seed", "analyses to begin with, by a teacher"),
+    "rprm-sft": ("stepreward.commands.train_rprm_sft", "a judge that analyses before its verdict"),
+    "rprm-pairs": ("stepreward.commands.train_rprm_pairs", "its analyses, the better before the worse"),
+    "rprm-dpo": ("stepreward.commands.train_rprm_dpo", "the better ones preferred"),
     "adapter": ("stepreward.commands.train_adapter", "the newest adapters of a run, in bfloat16"),
 }
 _LIBRARIES = ("torch", "peft", "trl", "datasets")

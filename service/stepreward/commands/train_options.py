@@ -51,7 +51,7 @@ def learning_options(command: F) -> F:
 
 def recipe_of(given: dict[str, Any]) -> Recipe:
     """Takes its options out of `given`."""
-    return Recipe(**{name: given.pop(name) for name in Recipe.__dataclass_fields__})
+    return Recipe(**{name: given.pop(name) for name in Recipe.__dataclass_fields__ if name in given})
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,7 @@ class RPRM:
         """Raises ConfigurationError where " Yes" or " No", or a label of the template's own, is not one token."""
         self._template = template
         self._tokenizer = tokenizer
+        self.wording = template.wording
         self.marker = template.wording.marker or MARKER
         self._marker_ids = tokenizer.trusted(self.marker)
         self._forced_marker_ids = tokenizer.trusted("\n\n" + self.marker)

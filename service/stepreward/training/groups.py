@@ -8,6 +8,7 @@ import gzip
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -25,13 +26,25 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+@dataclass(frozen=True)
+class Explained(LabelledSolution):
+    """`why` says what is wrong with its first wrong step, where its maker knows."""
+
+    why: str = ""
+
+
 class TrainingSolution(_Frozen):
-    """`labels` up to the first wrong step; None where nobody said. `references`: what its prompts show."""
+    """`labels` up to the first wrong step; None where nobody said. `references`: what its prompts show.
+
+    `why`: what is wrong with that step, where it is known. `analyses`: of each step or None, up to the marker.
+    """
 
     steps: tuple[str, ...]
     labels: tuple[bool | None, ...]
     source: str
+    why: str | None = None
     references: References | None = None
+    analyses: tuple[str | None, ...] | None = None
 
 
 class Group(_Frozen):
@@ -86,12 +99,13 @@ def _usable(solution: LabelledSolution, contradicted: Set[_Key]) -> TrainingSolu
     )
     if all(label is None for label in labels):
         return None
-    return TrainingSolution(steps=solution.steps, labels=labels, source=solution.source)
+    why = solution.why if isinstance(solution, Explained) and labels[-1] is False else None
+    return TrainingSolution(steps=solution.steps, labels=labels, source=solution.source, why=why or None)
 
 
 def _to_first_error(solution: LabelledSolution) -> LabelledSolution:
     end = solution.labels.index(False) + 1 if False in solution.labels else len(solution.labels)
-    return LabelledSolution(solution.question, solution.steps[:end], solution.labels[:end], solution.source)
+    return replace(solution, steps=solution.steps[:end], labels=solution.labels[:end])
 
 
 def _share(text: str) -> float:

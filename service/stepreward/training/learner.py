@@ -11,18 +11,21 @@ from typing import Any, Self
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from transformers import AutoModelForCausalLM
 
 from stepreward.errors import ConfigurationError
-from stepreward.training.packing import Packed
+from stepreward.training.packing import Ints, Packed
 
 _OPTIMIZER = "learner.pt"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What of the learning can be chosen. `tokens`: seen in all; the rate falls to 0 over the last `decay` of them."""
+    """What of the learning can be chosen. `tokens`: seen in all; the rate falls to 0 over the last `decay` of them.
+
+    `writing`: how much the mean over the tokens of analyses counts beside the mean over verdicts.
+    """
 
     tokens: int
     learning_rate: float
@@ -33,6 +36,7 @@ class Recipe:
     dropout: float
     weight_decay: float
     clip: float
+    writing: float = 1.0
 
     def rate(self, seen: int) -> float:
         """The learning rate after so many tokens."""
@@ -53,22 +57,19 @@ def weights_sha256(directory: str) -> str | None:
 
 
 class Learner:
-    """`labels`: ids of the tokens for right and wrong, whose logits are compared."""
+    """Learns which of two tokens comes next, and analyses token by token."""
 
-    def __init__(self, model: Any, labels: tuple[int, int], recipe: Recipe, device: str) -> None:
+    def __init__(self, model: Any, recipe: Recipe, device: str) -> None:
         self.model = model
         self.recipe = recipe
         self._device = device
-        self._labels = labels
         self._parameters = [one for one in model.parameters() if one.requires_grad]
         self._optimizer = torch.optim.AdamW(
             self._parameters, lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay
         )
 
     @classmethod
-    def create(
-        cls, base: str, labels: tuple[int, int], recipe: Recipe, *, device: str, adapter: Path | None, seed: int
-    ) -> Self:
+    def create(cls, base: str, recipe: Recipe, *, device: str, adapter: Path | None, seed: int) -> Self:
         """New adapters, drawn by the seed, or those of a directory. Raises ConfigurationError where there are none."""
         torch.manual_seed(seed)
         try:
@@ -88,13 +89,23 @@ class Learner:
                 model = get_peft_model(model, config)
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"model {base}: {str(error).splitlines()[0]}") from error
-        return cls(model.to(device), labels, recipe, device)
+        return cls(model.to(device), recipe, device)
 
     def margins(self, packed: Packed) -> torch.Tensor:
         """(examples,) logit of right minus logit of wrong: the logit of p(correct)."""
-        hidden = self._hidden(packed)
-        head = self.model.get_output_embeddings().weight[list(self._labels)].float()
-        return hidden[torch.as_tensor(packed.ends, device=self._device)].float() @ (head[0] - head[1])
+        return self._margins(self._hidden(packed), packed)
+
+    def _margins(self, hidden: torch.Tensor, packed: Packed) -> torch.Tensor:
+        head = self.model.get_output_embeddings().weight[self._ids(packed.choices)].float()
+        return (hidden[self._ids(packed.ends)].float() * (head[:, 0] - head[:, 1])).sum(dim=-1)
+
+    def _writing(self, hidden: torch.Tensor, packed: Packed) -> torch.Tensor:
+        """The sum over the tokens of analyses of how unlikely each was."""
+        logits = self.model.get_output_embeddings()(hidden[self._ids(packed.writes)].to(self.model.dtype)).float()
+        return cross_entropy(logits, self._ids(packed.written), reduction="sum")
+
+    def _ids(self, numbers: Ints) -> torch.Tensor:
+        return torch.as_tensor(numbers, device=self._device)
 
     def _hidden(self, packed: Packed) -> torch.Tensor:
         """(tokens, width): what the head would read."""
@@ -118,11 +129,16 @@ class Learner:
         """
         self.model.train()
         of_batch = sum(weights[0] if label else weights[1] for packed in batch for label in packed.labels)
+        written = sum(len(packed.written) for packed in batch)
         total = 0.0
         for packed in batch:
+            hidden = self._hidden(packed)
             labels = torch.as_tensor(packed.labels, dtype=torch.float32, device=self._device)
             weight = torch.where(labels > 0, weights[0], weights[1])
-            loss = binary_cross_entropy_with_logits(self.margins(packed), labels, weight, reduction="sum") / of_batch
+            margins = self._margins(hidden, packed)
+            loss = binary_cross_entropy_with_logits(margins, labels, weight, reduction="sum") / of_batch
+            if len(packed.written):
+                loss = loss + self.recipe.writing * self._writing(hidden, packed) / written
             loss.backward()
             total += float(loss.detach())
         norm = float(torch.nn.utils.clip_grad_norm_(self._parameters, self.recipe.clip))

@@ -16,10 +16,16 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Example:
-    """A serving prompt and whether the step that it shows is right."""
+    """A serving prompt and whether the step that it shows is right.
+
+    `choices`: the tokens for right and wrong, one of which comes next. `written`: how many of the last tokens are not
+    the prompt's but an analysis, to be learned too.
+    """
 
     token_ids: tuple[int, ...]
     label: bool
+    choices: tuple[int, int]
+    written: int = 0
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,8 @@ class Packed:
     """A trie of prompts, its n tokens, each after those that it sees.
 
     `token_ids`, `positions`: (n,), the latter counted from 0 in each prompt; `sees`: (n, n), row i has True where
-    token i may look; `ends`: (examples,), where each prompt ends; `labels`: (examples,).
+    token i may look; `ends`: (examples,), where each prompt ends; `labels`: (examples,); `choices`: (examples, 2).
+    After token `writes[i]` comes token id `written[i]`, which is to be learned.
     """
 
     token_ids: Ints
@@ -35,6 +42,9 @@ class Packed:
     sees: NDArray[np.bool_]
     ends: Ints
     labels: NDArray[np.bool_]
+    choices: Ints
+    writes: Ints
+    written: Ints
 
 
 class _Trie:
@@ -59,9 +69,9 @@ class _Trie:
             node = child
         return 0
 
-    def add(self, token_ids: Sequence[int]) -> int:
-        """The node at which they end."""
-        node = 0
+    def add(self, token_ids: Sequence[int]) -> list[int]:
+        """The nodes that they are, in order."""
+        node, path = 0, list[int]()
         for token in token_ids:
             child = self._children[node].get(token)
             if child is None:
@@ -71,7 +81,8 @@ class _Trie:
                 self.parents.append(node)
                 self.tokens.append(token)
             node = child
-        return node
+            path.append(node)
+        return path
 
 
 def pack(examples: Sequence[Example]) -> Packed:
@@ -79,7 +90,13 @@ def pack(examples: Sequence[Example]) -> Packed:
     if not examples or not all(example.token_ids for example in examples):
         raise ValueError("nothing to pack. This is a bug.")
     trie = _Trie()
-    ends = [trie.add(example.token_ids) for example in examples]
+    paths = [trie.add(example.token_ids) for example in examples]
+    # Several analyses of a step may begin alike: what comes next is learned once for each of them.
+    written = [
+        (path[place - 1], path[place])
+        for example, path in zip(examples, paths, strict=True)
+        for place in range(len(path) - example.written, len(path))
+    ]
     sees = np.zeros((trie.size + 1, trie.size + 1), dtype=np.bool_)
     positions = np.full(trie.size + 1, -1, dtype=np.int64)
     for node, parent in enumerate(trie.parents[1:], start=1):
@@ -90,8 +107,11 @@ def pack(examples: Sequence[Example]) -> Packed:
         np.array(trie.tokens[1:], dtype=np.int64),
         positions[1:],
         sees[1:, 1:],
-        np.array(ends, dtype=np.int64) - 1,
+        np.array([path[-1] for path in paths], dtype=np.int64) - 1,
         np.array([example.label for example in examples], dtype=np.bool_),
+        np.array([example.choices for example in examples], dtype=np.int64),
+        np.array([before for before, _ in written], dtype=np.int64) - 1,
+        np.array([trie.tokens[node] for _, node in written], dtype=np.int64),
     )
 
 

@@ -30,6 +30,9 @@ STATE = "state.json"
 # A learner that goes on at a checkpoint, or begins.
 LearnWith = Callable[[Path | None], Learner]
 
+# What there is to learn from a group.
+Examples = Callable[[Group], list[Example]]
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -99,7 +102,7 @@ def examples_of(group: Group, grader: RetSP) -> list[Example]:
             label = bool(one.labels[index])
             if found.setdefault(prompt.token_ids, label) != label:
                 raise ConfigurationError(f"contradictory labels: a prompt of {group.question[:60]!r} has both")
-    return [Example(token_ids, label) for token_ids, label in sorted(found.items())]
+    return [Example(token_ids, label, grader.labels) for token_ids, label in sorted(found.items())]
 
 
 def weights_of(examples: Sequence[Example]) -> tuple[float, float]:
@@ -114,11 +117,11 @@ def weights_of(examples: Sequence[Example]) -> tuple[float, float]:
 class Run:
     """One run in its folder: checkpoints, its log, where it is. It takes the groups of one mix in order."""
 
-    def __init__(self, folder: Path, learner: Learner, grader: RetSP, pace: Pace, state: State) -> None:
+    def __init__(self, folder: Path, learner: Learner, examples: Examples, pace: Pace, state: State) -> None:
         self.state = state
         self._folder = folder
         self._learner = learner
-        self._grader = grader
+        self._examples = examples
         self._pace = pace
 
     def train(
@@ -170,7 +173,7 @@ class Run:
                 part
                 for group in held_out
                 if group.family == family
-                for part in divided(examples_of(group, self._grader), self._pace.pack_tokens)
+                for part in divided(self._examples(group), self._pace.pack_tokens)
             ]
             packs = [pack(part) for part in examples]
             scores = [score for of_pack in self._learner.scores(packs) for score in of_pack]
@@ -192,7 +195,7 @@ class Run:
         taken, batch = 0, list[Packed]()
         for group in groups:
             taken += 1
-            batch += [pack(part) for part in divided(examples_of(group, self._grader), self._pace.pack_tokens)]
+            batch += [pack(part) for part in divided(self._examples(group), self._pace.pack_tokens)]
             if sum(len(packed.token_ids) for packed in batch) >= self._pace.batch_tokens:
                 yield taken, batch
                 taken, batch = 0, []
@@ -208,7 +211,7 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("checkpoint-??????") if (path / STATE).is_file())
 
 
-def open_run(folder: Path, card: RunCard, grader: RetSP, learn_with: LearnWith, pace: Pace) -> Run:
+def open_run(folder: Path, card: RunCard, examples: Examples, learn_with: LearnWith, pace: Pace) -> Run:
     """A new run, or the one that was begun there at its last checkpoint. `learn_with` makes the learner.
 
     Raises ConfigurationError where the folder's run is another one.
@@ -227,7 +230,7 @@ def open_run(folder: Path, card: RunCard, grader: RetSP, learn_with: LearnWith, 
     learner = learn_with(saved[-1] if saved else None)
     path.write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
     state = State.model_validate_json((saved[-1] / STATE).read_bytes()) if saved else State()
-    return Run(folder, learner, grader, pace, state)
+    return Run(folder, learner, examples, pace, state)
 
 
 def sampled(groups: Sequence[Group], of_family: int, seed: int) -> list[Group]:

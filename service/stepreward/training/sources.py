@@ -13,6 +13,7 @@ from stepreward.corpus.readers.rows import file_rows
 from stepreward.errors import ConfigurationError
 from stepreward.files import BadRow, reason_of
 from stepreward.schema import Text
+from stepreward.training.groups import Explained
 from stepreward.training.gsm8k.marks import MarkedAnswer
 from stepreward.training.gsm8k.solutions import solutions
 from stepreward.values import LabelledSolution
@@ -53,7 +54,8 @@ class Source:
                 labels = tuple(step.label for step in made.steps)
                 steps = tuple(step.text for step in made.steps)
                 kind = made.error.kind if made.error else "right"
-                yield LabelledSolution(made.question, steps, labels, f"{GENERATED}/{kind}")
+                why = made.error.explanation if made.error else ""
+                yield Explained(made.question, steps, labels, f"{GENERATED}/{kind}", why)
         elif self.kind == GSM8K:
             yield from _gsm8k(self.path, seed)
         else:

@@ -72,7 +72,7 @@ _COMMON = {
 
 @dataclass(frozen=True)
 class WrongStep:
-    """`truth` says what is right instead, in a sentence."""
+    """`truth` says what is right instead."""
 
     step: ToldStep
     kind: Kind
@@ -105,7 +105,7 @@ def _wrong(kind: Kind, step: ToldStep, scope: Sequence[str], style: Style, rng: 
         if isinstance(piece, Calculation):
             wrong = _CALCULATIONS[kind](piece, scope, rng)
             if wrong is not None and _believable(wrong.result, piece.result):
-                truth = f"{' '.join(piece.tokens)} = {shown(piece.result, style)}"
+                truth = f"it should be {' '.join(piece.tokens)} = {shown(piece.result, style)}"
                 changed = _followed(step, (row, column), piece, wrong, style)
                 if kind == "misread":
                     changed = _misread_text(changed, row, piece, wrong)

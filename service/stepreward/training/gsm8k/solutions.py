@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from itertools import islice
 
+from stepreward.training.groups import Explained
 from stepreward.training.gsm8k.errors import WrongStep, wrong_steps
 from stepreward.training.gsm8k.marks import Calculation, MarkedAnswer, number
-from stepreward.training.gsm8k.prose import Style, ToldStep, draw_style, ending, plan, text
+from stepreward.training.gsm8k.prose import Style, ToldStep, draw_style, ending, plan, shown, text
 from stepreward.values import LabelledSolution
 
 _NOTHING_CALCULATED = 0.15
@@ -36,13 +37,13 @@ def solutions(question: str, answer: MarkedAnswer, seed: int) -> Iterator[Labell
         for wrong in _wrong(step, scope, question, style, rng):
             said = text(wrong.step, style)
             if said != told[index]:
-                yield _ended(
-                    question, right[:index], said + (_tail(wrong.step, end, style) if tailed else ""), wrong.kind
-                )
+                said += _tail(wrong.step, end, style) if tailed else ""
+                yield _ended(question, right[:index], said, wrong.kind, wrong.truth)
         results = _results(step)
         scope |= dict.fromkeys(results)
         if results and index < len(steps) - 1 and rng.random() < _EARLY_END and number(results[-1]) != answer.answer:
-            yield _ended(question, right[: index + 1], ending(number(results[-1]), style), "early")
+            why = f"the question asks for more than {results[-1]}"
+            yield _ended(question, right[: index + 1], ending(number(results[-1]), style), "early", why)
     if rng.random() < _WRONG_END:
         yield from _wrong_end(question, right, told, (answer.answer, scope, apart), (style, rng))
 
@@ -78,11 +79,12 @@ def _wrong_end(
     others = [number(one) for one in scope if number(one) != answer and number(one) > 0]
     if others:
         end = ending(rng.choice(others), style)
-        yield _ended(question, right[:-1], end if apart else f"{told[-1]} {end}", "answer")
+        why = f"the answer is {shown(answer, style)}"
+        yield _ended(question, right[:-1], end if apart else f"{told[-1]} {end}", "answer", why)
 
 
-def _ended(question: str, right: list[str], wrong: str, kind: str) -> LabelledSolution:
-    return LabelledSolution(question, (*right, wrong), (True,) * len(right) + (False,), f"gsm8k/{kind}")
+def _ended(question: str, right: list[str], wrong: str, kind: str, why: str) -> LabelledSolution:
+    return Explained(question, (*right, wrong), (True,) * len(right) + (False,), f"gsm8k/{kind}", why)
 
 
 def _results(step: ToldStep) -> list[str]:
