@@ -38,10 +38,14 @@ main()
 
 @dataclass
 class Stack:
-    """A folder for all that is written, and the environment of the gateways started in it."""
+    """A folder for all that is written, and the environment of the gateways started in it.
+
+    `processes` are those started, by their address.
+    """
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     _running: ExitStack = field(default_factory=ExitStack)
 
     def __post_init__(self) -> None:
@@ -103,6 +107,7 @@ class Stack:
         process = self._running.enter_context(
             running(argv, self.folder / f"{name}.log", self._environment(environment))
         )
+        self.processes[url] = process
         wait_until_ready(process, url + path, self.folder / f"{name}.log")
         return url
 

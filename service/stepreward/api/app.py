@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
 from stepreward.api import answers
@@ -69,7 +70,7 @@ def create_app(service: Service | None = None, *, lifespan: Lifespan = _told) ->
                 "requestBody": {"required": True, "content": {"application/json": {"schema": _schema_of(route.body)}}}
             },
         )
-    app.add_api_route("/livez", _livez, summary="Whether this process answers", response_model=None)
+    app.add_api_route("/livez", _livez, summary="Whether this process answers", response_class=PlainTextResponse)
     app.add_api_route(
         "/readyz",
         _readyz,
@@ -77,12 +78,12 @@ def create_app(service: Service | None = None, *, lifespan: Lifespan = _told) ->
         response_model=ReadyBody,
         responses={503: {"model": ReadyBody}},
     )
-    app.add_api_route("/metrics", _metrics, summary="Prometheus metrics", response_model=None)
+    app.add_api_route("/metrics", _metrics, summary="Prometheus metrics", response_class=PlainTextResponse)
     return app
 
 
 async def _livez() -> Response:
-    return Response("ok", media_type="text/plain")
+    return PlainTextResponse("ok")
 
 
 async def _readyz(request: Request) -> Response:
