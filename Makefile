@@ -25,7 +25,7 @@ DEV_STAMP := $(STAMP)-dev
 INPUTS := pyproject.toml uv.lock scripts/setup.sh
 CACHES := .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 
-.PHONY: help setup serve test ops-check chaos-ingest bench-retrieval bench-judge lint format clean
+.PHONY: help setup serve test ops-check chaos-ingest bench-retrieval bench-overload bench-judge lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,9 @@ format: $(DEV_STAMP) ## format the code
 
 bench-retrieval: $(DEV_STAMP) ## measure retrieval at 10,000 to 1,000,000 steps, into docs/bench; 12 minutes, later 3
 	@exec $(BIN)/python -m loadtests.retrieval $(ARGS)
+
+bench-overload: $(DEV_STAMP) ## measure the gateway with more to do than it can, into docs/bench; 8 minutes
+	@exec $(BIN)/python -m loadtests.overload $(ARGS)
 
 # As the worker's, the second model's threads sleep while they wait: nothing that is measured spins beside it.
 bench-judge: $(DEV_STAMP) ## measure what judging costs, against R-PRM's own way and plain vLLM, into docs/bench; 10 minutes

@@ -9,6 +9,7 @@ What it answers depends on the prompt alone, never on the worker.
 
 import asyncio
 import json
+import random
 import signal
 import zlib
 from collections import OrderedDict
@@ -143,10 +144,26 @@ class Engine:
 
 
 @dataclass
-class ServedWorker(ScriptedWorker):
-    """An ASGI application."""
+class FixedDelay:
+    """Every call takes `delay_s`, `slots` of them at once: a capacity that does not depend on what is asked."""
 
-    engine: Engine = field(kw_only=True)
+    delay_s: float
+    slots: asyncio.Semaphore
+    metrics: VllmMetrics
+
+    async def run(self, prompts: Iterable[Sequence[int]], generated: int) -> int:
+        async with self.slots:
+            await asyncio.sleep(self.delay_s)
+        self.metrics.add(prompt_tokens=sum(map(len, prompts)), generation_tokens=generated)
+        return 0
+
+
+@dataclass
+class ServedWorker(ScriptedWorker):
+    """An ASGI application. `fault_share` of its completions are answered 500."""
+
+    engine: Engine | FixedDelay = field(kw_only=True)
+    fault_share: float = 0
 
     async def __call__(self, scope: Mapping[str, Any], receive: Callable[[], Awaitable[Any]], send: Send) -> None:
         path, body = scope["path"], b""
@@ -159,6 +176,8 @@ class ServedWorker(ScriptedWorker):
             await _send(send, 200, generate_latest(self.engine.metrics.registry), "text/plain; version=0.0.4")
         elif path == "/v1/embeddings":
             await _send(send, 200, json.dumps(_embeddings(json.loads(body))).encode(), "application/json")
+        elif path == "/v1/completions" and random.random() < self.fault_share:  # noqa: S311
+            await _send(send, 500, b'{"error": {"message": "scripted", "code": 500}}', "application/json")
         elif path == "/v1/completions":
             await _send(send, 200, json.dumps(await self._complete(json.loads(body))).encode(), "application/json")
         else:
@@ -198,14 +217,30 @@ async def _send(send: Send, status: int, body: bytes, kind: str) -> None:
 @click.option("--prefill-tokens-s", type=float, default=200_000, show_default=True)
 @click.option("--decode-tokens-s", type=float, default=20_000, show_default=True)
 @click.option("--blocks", type=int, default=8192, show_default=True, help="blocks of 16 tokens in the prefix cache")
-def main(*, port: int, tokenizer: Path | None, prefill_tokens_s: float, decode_tokens_s: float, blocks: int) -> None:
+@click.option("--delay-s", type=float, help="every call takes this long instead")
+@click.option("--slots", type=int, default=1_000_000, help="calls at once, where they take a fixed time")
+@click.option("--fault-share", type=float, default=0, help="share of the completions that are answered 500")
+def main(
+    *,
+    port: int,
+    tokenizer: Path | None,
+    prefill_tokens_s: float,
+    decode_tokens_s: float,
+    blocks: int,
+    delay_s: float | None,
+    slots: int,
+    fault_share: float,
+) -> None:
     """Serve until SIGTERM."""
     if tokenizer:
         chat_tokenizer().save_pretrained(tokenizer)
     metrics = VllmMetrics(ScriptedWorker.model, blocks)
-    engine = Engine(prefill_tokens_s, decode_tokens_s, PrefixCache(blocks), metrics)
+    engine: Engine | FixedDelay = Engine(prefill_tokens_s, decode_tokens_s, PrefixCache(blocks), metrics)
+    if delay_s is not None:
+        engine = FixedDelay(delay_s, asyncio.Semaphore(slots), metrics)
+    worker = ServedWorker(engine=engine, fault_share=fault_share)
     server = uvicorn.Server(
-        uvicorn.Config(ServedWorker(engine=engine), host="127.0.0.1", port=port, lifespan="off", log_level="warning")
+        uvicorn.Config(worker, host="127.0.0.1", port=port, lifespan="off", log_level="warning", backlog=4096)
     )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)

@@ -56,8 +56,8 @@ class Stack:
             "STEPREWARD_LOG_LEVEL": "warning",
         }
 
-    def worker(self, *arguments: str) -> str:
-        port = free_port()
+    def worker(self, *arguments: str, port: int | None = None) -> str:
+        port = port or free_port()
         module = ["-m", "loadtests.scripted_server", "--port", str(port), *arguments]
         return self._start(f"worker-{port}", [sys.executable, *module], f"http://127.0.0.1:{port}", "/health")
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from loadtests.figures import percentile, ratio
 from loadtests.retrieval import report
 from loadtests.retrieval.__main__ import main
 from loadtests.retrieval.build import Built, Exact, build_moved, build_real, built, is_built
 from loadtests.retrieval.engine import Memory, running
-from loadtests.retrieval.figures import percentile, ratio
 from loadtests.retrieval.rounds import Rounds, Searched
 from loadtests.retrieval.search import POOL_QUESTIONS, Bench, Recall, Way, expected
 from loadtests.retrieval.texts import ASKED, ASKED_STEPS, STORED_STEPS, read_texts

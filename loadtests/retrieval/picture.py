@@ -5,8 +5,8 @@ from pathlib import Path
 
 import matplotlib as mpl
 
+from loadtests.figures import percentile
 from loadtests.retrieval.build import Built
-from loadtests.retrieval.figures import percentile
 from loadtests.retrieval.rounds import Searched
 from loadtests.retrieval.search import Way
 

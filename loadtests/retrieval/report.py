@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
+from loadtests.figures import percentile, ratio
 from loadtests.retrieval.build import Built
-from loadtests.retrieval.figures import percentile, ratio
 from loadtests.retrieval.picture import draw
 from loadtests.retrieval.rounds import Rounds, Searched
 from loadtests.retrieval.search import Way

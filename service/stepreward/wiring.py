@@ -450,7 +450,8 @@ async def _warm_up(pipeline: Pipeline) -> None:
 
 async def check_same_tokenizer(worker: WorkerClient, tokenizer: PromptTokenizer) -> None:
     """Raises ConfigurationError where the worker spells token ids otherwise: its scores would mean nothing."""
-    token_ids, text = await worker.spell(tokenizer.trusted("1, 2, 3, 4, 5, 6, 7, 8,"))
+    asked = tokenizer.trusted("1, 2, 3, 4, 5, 6, 7, 8,")
+    token_ids, text = await stamina.retry(on=DependencyError, attempts=5)(worker.spell)(asked)
     if not token_ids or tokenizer.decode(token_ids) != text:
         raise ConfigurationError(
             "STEPREWARD_MODEL: the worker serves a model with another tokenizer; name the model that it serves"

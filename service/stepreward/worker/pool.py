@@ -2,7 +2,7 @@
 
 A call is made again once, on another worker where there is one:
 
-- where the worker was busy or faulty, or its answer could not be used: from a budget, a tenth of all calls;
+- where the worker was busy or faulty, or its answer could not be used: from a budget, a tenth of all calls at most;
 - where the worker died, could not be reached, or was left for making no progress: always, as that ejects the worker,
   which bounds it. A call that was at hand when one died is a suspect, and a worker runs one suspect at a time; if that
   one dies too, it is the call that did it, and it is not made again for `quarantine_s`.

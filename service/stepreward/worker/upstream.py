@@ -28,6 +28,7 @@ _BULK_CEILING = 0.8
 class PoolRule:
     """`inflight_tokens` and `calls`: given to a worker at once, the tokens that its key-value cache holds if None.
 
+    `retry_share` and `retry_reserve` keep all calls below 1.1 times those asked for, after the first few hundred.
     A worker is ejected after `stall_s` without progress, or after `faults` bad answers in a row.
     """
 
@@ -37,7 +38,7 @@ class PoolRule:
     stall_s: float = 20
     faults: int = 5
     quarantine_s: float = 300
-    retry_share: float = 0.1
+    retry_share: float = 0.09
     retry_reserve: float = 5
 
 
