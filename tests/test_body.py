@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
 from stepreward.body import Limits, parse, read_request, structure
+from stepreward.concurrency import Turns
 from stepreward.errors import BodyTooLarge, InvalidRequest, MalformedBody, RequestError, UnsupportedEncoding
 from stepreward.schema import ErrorBody, ScoreRequest
 
@@ -66,7 +67,7 @@ class Sent:
         self.drawn = 0
 
     def read(self, limits: Limits = LIMITS) -> ScoreRequest:
-        return asyncio.run(read_request(self._headers, self._stream(), limits))
+        return asyncio.run(read_request(self._headers, self._stream(), limits, Turns()))
 
     def refusal(self, error: type[RequestError], limits: Limits = LIMITS) -> str:
         with pytest.raises(RequestError) as caught:

@@ -11,6 +11,7 @@ import numpy as np
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from stepreward.concurrency import Turns
 from stepreward.errors import BodyTooLarge, InvalidRequest, MalformedBody, UnsupportedEncoding
 from stepreward.schema import ScoreRequest
 
@@ -34,11 +35,14 @@ class Limits:
     text_chars: int
 
 
-async def read_request(headers: Mapping[str, str], chunks: AsyncIterator[bytes], limits: Limits) -> ScoreRequest:
+async def read_request(
+    headers: Mapping[str, str], chunks: AsyncIterator[bytes], limits: Limits, turns: Turns
+) -> ScoreRequest:
     """Raises UnsupportedEncoding, BodyTooLarge, MalformedBody, InvalidRequest."""
     body = await _read(headers, chunks, limits.body_bytes)
     if len(body) < _LARGE_BYTES:
-        return parse(body, limits)
+        async with turns.turn():
+            return parse(body, limits)
     return await asyncio.get_running_loop().run_in_executor(_ONE_PARSER, _parse_large, body, limits)
 
 

@@ -12,6 +12,22 @@ from stepreward.errors import DeadlineExceeded
 T = TypeVar("T")
 
 
+class Turns:
+    """For what computes and does not wait: a few at once, and between them the loop sees to its sockets.
+
+    Else, of thousands of requests that come at once, each would be prepared before anybody's health is answered.
+    """
+
+    def __init__(self, at_once: int = 4) -> None:
+        self._free = asyncio.Semaphore(at_once)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        async with self._free:
+            yield
+            await asyncio.sleep(0)
+
+
 async def run_all(coroutines: Iterable[Coroutine[object, object, T]]) -> list[T]:
     """Run all at once; results in order. The first error cancels the others and is raised as itself.
 

@@ -8,13 +8,14 @@ from functools import partial
 
 from stepreward import aggregation, logs
 from stepreward.admission import Admission, Ticket, estimated_tokens
-from stepreward.concurrency import in_order, run_all, until
+from stepreward.concurrency import Turns, in_order, run_all, until
 from stepreward.errors import InvalidRequest, RequestError, StepRewardError
 from stepreward.judging import Bench, Judging
 from stepreward.metrics import Metrics
 from stepreward.plan import Defaults, Plan, plan, solution_of
 from stepreward.responses import split_responses, splitter_of
 from stepreward.results import Judged, Named, Unscored, failed_result, item_result
+from stepreward.retrieval.store import Snapshot
 from stepreward.schema import Header, Item, ItemResult, ScoreRequest, ScoreResponse
 from stepreward.tenants import Tenant
 from stepreward.values import StepJudgement
@@ -30,6 +31,7 @@ class Pipeline:
         self._served_model = served_model
         self._defaults = defaults
         self._admission = admission
+        self._turns = Turns()
 
     def check(self, request: ScoreRequest) -> None:
         """Raises InvalidRequest for options that cannot be had, whatever the items hold."""
@@ -61,9 +63,7 @@ class Pipeline:
         deadline_s = _deadline_s(request, arrived_s)
         async with until(deadline_s):
             snapshot = await self._bench.finder.snapshot() if chosen.widest_search.wanted else None
-            solutions = map(solution_of, request.items)
-            judgings = [Judging(self._bench, chosen, request.seed, one, snapshot) for one in solutions]
-            await self._look(judgings, chosen)
+            judgings = await self._looked_up(request, chosen, snapshot)
         tokens = [_open_tokens(judging, chosen) for judging in judgings]
         with self._admission.admit(sum(tokens), chosen.priority, deadline_s) as ticket:
             if tenant:
@@ -79,15 +79,19 @@ class Pipeline:
                 request_id=request_id,
             )
             works = [_Work(*parts) for parts in zip(names, judgings, tokens, strict=True)]
-            yield Batch(header, request, chosen, works, ticket, deadline_s, self._bench.metrics)
+            yield Batch(header, request, chosen, works, ticket, deadline_s, self._bench.metrics, self._turns)
 
-    async def _look(self, judgings: Sequence[Judging], chosen: Plan) -> None:
-        """One look into the cache for all items."""
-        keys = [judging.keys(chosen.first_method, range(len(judging.solution.steps))) for judging in judgings]
+    async def _looked_up(self, request: ScoreRequest, chosen: Plan, snapshot: Snapshot | None) -> list[Judging]:
+        """Each item with what the cache knows of it, after one look for all."""
+        async with self._turns.turn():
+            solutions = map(solution_of, request.items)
+            judgings = [Judging(self._bench, chosen, request.seed, one, snapshot) for one in solutions]
+            keys = [judging.keys(chosen.first_method, range(len(judging.solution.steps))) for judging in judgings]
         wanted = [key for of_item in keys for key in of_item]
         known = iter(await self._bench.cache.get(wanted) if chosen.use_cache else [None] * len(wanted))
         for judging, of_item in zip(judgings, keys, strict=True):
             judging.known = {key: next(known) for key in of_item}
+        return judgings
 
     async def _find(self, judgings: Sequence[Judging], chosen: Plan) -> None:
         """One search for all items with a step that nobody has judged."""
@@ -119,6 +123,7 @@ class Batch:
     ticket: Ticket
     deadline_s: float | None
     metrics: Metrics
+    turns: Turns
 
     def items(self) -> Iterator[Coroutine[object, object, Outcome]]:
         """One for each item, in order. None raises a StepRewardError: a failed item leaves the others unharmed."""
@@ -135,11 +140,12 @@ class Batch:
             self.metrics.count_item(error.code, failed_result(unscored).degraded)
             return unscored
         self.ticket.done(work.tokens)
-        with self.metrics.stage("aggregate"):
-            judged = Judged(work.named, judging.solution, steps, judging.spent, judging.asked)
-            result = item_result(self.request, judged)
-        self.metrics.count_item(result.failure.code if result.failure else "ok", result.degraded)
-        self.metrics.count_result(result)
+        async with self.turns.turn():
+            with self.metrics.stage("aggregate"):
+                judged = Judged(work.named, judging.solution, steps, judging.spent, judging.asked)
+                result = item_result(self.request, judged)
+            self.metrics.count_item(result.failure.code if result.failure else "ok", result.degraded)
+            self.metrics.count_result(result)
         return result
 
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence, Set
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +18,7 @@ from stepreward.admission import Admission
 from stepreward.body import Limits
 from stepreward.cache import ScoreCache, Values
 from stepreward.calibration import Calibration, Scale
+from stepreward.concurrency import Turns
 from stepreward.errors import (
     ConfigurationError,
     DependencyError,
@@ -95,6 +96,7 @@ class Service:
     metrics: Metrics
     probes: dict[Part, Callable[[], Awaitable[object]]]
     dispensable: Set[Part] = frozenset()
+    turns: Turns = field(default_factory=Turns)
     compat: CompatRule = CompatRule()
     gate: Gate | None = None
 

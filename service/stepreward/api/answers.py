@@ -75,6 +75,9 @@ class Counted:
             await send(message)
 
         metrics: Metrics = request.app.state.service.metrics
+        if request.url.path not in _WHILE_STOPPING:
+            async with request.app.state.service.turns.turn():
+                pass
         metrics.received.inc()
         try:
             await self._answered(request, send_with_id)

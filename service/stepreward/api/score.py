@@ -36,14 +36,16 @@ async def score(request: Request) -> Response:
     async with AsyncExitStack() as stack:
         stack.enter_context(service.metrics.in_flight.track_inprogress())
         with service.metrics.stage("parse"):
-            wanted = await read_request(request.headers, request.stream(), service.limits)
+            wanted = await read_request(request.headers, request.stream(), service.limits, service.turns)
         if NDJSON in request.headers.get("accept", ""):
             begun = service.pipeline.begin(wanted, request.state.request_id, arrived_s, tenant)
             batch = await while_connected(request.receive, stack.enter_async_context(begun))
             return _Stream(_lines(batch), stack.pop_all())
         scored = service.pipeline.score(wanted, request.state.request_id, arrived_s, tenant)
         answer = await while_connected(request.receive, scored)
-    return Response(orjson.dumps(answer.model_dump(mode="json")), media_type="application/json")
+        async with service.turns.turn():
+            content = orjson.dumps(answer.model_dump(mode="json"))
+    return Response(content, media_type="application/json")
 
 
 async def while_connected(receive: Receive, work: Coroutine[object, object, T]) -> T:
