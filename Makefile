@@ -22,10 +22,11 @@ BIN := .venv/bin
 # One stamp for each kind of installation; setup.sh removes those that it makes untrue.
 STAMP := .venv/.setup-$(DEVICE)
 DEV_STAMP := $(STAMP)-dev
+CLIENTS_STAMP := .tools/clients/.setup
 INPUTS := pyproject.toml uv.lock scripts/setup.sh
 CACHES := .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 
-.PHONY: help setup serve test ops-check chaos-ingest bench-retrieval bench-overload bench-judge lint format clean
+.PHONY: help setup serve test test-clients ops-check chaos-ingest bench-retrieval bench-overload bench-judge lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +38,9 @@ serve: $(STAMP) ## start the vector engine, the worker and the gateway on this m
 
 test: $(DEV_STAMP) ## run all tests, the live ones too
 	@exec $(BIN)/pytest $(PYTEST_ARGS)
+
+test-clients: $(DEV_STAMP) $(CLIENTS_STAMP) ## let the RL frameworks themselves call a running service; 2 minutes
+	@exec .tools/clients/bin/python -m pytest -c tests/clients/pytest.ini tests/clients $(PYTEST_ARGS)
 
 chaos-ingest: $(DEV_STAMP) ## kill an ingest 50 times; docs/bench/ingest_chaos.json
 	@exec $(BIN)/python -m loadtests.chaos_ingest
@@ -74,3 +78,6 @@ $(STAMP): $(INPUTS)
 
 $(DEV_STAMP): $(INPUTS)
 	@scripts/setup.sh install $(DEVICE) dev
+
+$(CLIENTS_STAMP): tests/clients/requirements.txt scripts/setup.sh
+	@scripts/setup.sh clients

@@ -3,6 +3,7 @@
 #
 #   setup.sh find-device            prints cpu, or cuda where there is a GPU (as stepreward.embedded.preflight does)
 #   setup.sh install DEVICE [dev]   DEVICE is cpu or cuda; dev adds the tools that tests and lint need
+#   setup.sh clients                makes .tools/clients: the RL frameworks that `make test-clients` runs
 #
 # Touches .venv/.setup-DEVICE[-dev] at its end, which the Makefile compares with pyproject.toml and uv.lock.
 # From the environment: PYTHON (an interpreter for .venv), PIP_FIND_LINKS (or pip's configuration) for torch.
@@ -15,6 +16,7 @@ UV_OLDEST=0.13.0 # reads this lock, and knows exclude-dependencies
 TORCH_VERSION=2.13.0
 VLLM_VERSION=0.32.0
 export UV_PROJECT_ENVIRONMENT=.venv
+VENV=.venv
 
 # uv's progress bars are for a terminal; elsewhere it would list every package.
 QUIET=()
@@ -115,16 +117,16 @@ sync_lock() {
   "$UV" sync "${QUIET[@]}" --locked --inexact "${PYTHON_CHOICE[@]}" "${extras[@]}" "${group[@]}"
 }
 
-# The version of a distribution in .venv, or nothing.
+# The version of a distribution in $VENV, or nothing.
 installed() {
-  "$UV" pip list --quiet --no-config --python .venv --format freeze 2>/dev/null | sed -n "s/^$1==//p"
+  "$UV" pip list --quiet --no-config --python "$VENV" --format freeze 2>/dev/null | sed -n "s/^$1==//p"
 }
 
 pip() {
   local command=$1
   shift
   # no-config: pyproject.toml tells uv to leave torch out.
-  "$UV" pip "$command" "${QUIET[@]}" --no-config --python .venv "$@"
+  "$UV" pip "$command" "${QUIET[@]}" --no-config --python "$VENV" "$@"
 }
 
 # The other device's vllm goes first: both are the package `vllm`, and removing one later breaks the other.
@@ -181,10 +183,27 @@ install() {
   if [[ $DEV == dev ]]; then touch ".venv/.setup-$DEVICE-dev"; fi
 }
 
+# An environment of its own: what the frameworks need and what the service needs do not have to agree. All of it is
+# pinned, so that nothing is resolved, and their requirement of a torch for GPUs pulls none.
+install_clients() {
+  PYTHON_CHOICE=()
+  if [[ -n ${PYTHON:-} ]]; then PYTHON_CHOICE=(--python "$PYTHON"); fi
+  check_machine
+  find_uv
+  VENV=.tools/clients
+  rm -f $VENV/.setup
+  "$UV" venv --quiet --no-config --allow-existing "${PYTHON_CHOICE[@]}" $VENV || fail "no environment $VENV"
+  if [[ $(installed torch) != "$TORCH_VERSION"* ]]; then step "torch $TORCH_VERSION for cpu" install_torch; fi
+  step "packages of tests/clients" pip install --no-deps --requirements tests/clients/requirements.txt
+  step "stepreward" pip install --no-deps --editable .
+  touch $VENV/.setup
+}
+
 DEVICE=${2:-}
 DEV=${3:-}
 case "${1:-} $DEVICE $DEV" in
   "find-device  ") find_device ;;
   "install cpu " | "install cuda " | "install cpu dev" | "install cuda dev") install ;;
-  *) fail "usage: setup.sh find-device | install cpu|cuda [dev]" ;;
+  "clients  ") install_clients ;;
+  *) fail "usage: setup.sh find-device | install cpu|cuda [dev] | clients" ;;
 esac

@@ -38,8 +38,15 @@ class ScoreOptions(TypedDict, total=False):
 
 def request_of(items: Sequence[Item], options: Mapping[str, Any]) -> ScoreRequest:
     """Raises InvalidRequest for options that are none or that do not fit, before anything is sent."""
-    given = {name: list(value) if name == "include" else value for name, value in options.items()}
+    given = {name: _plain(value) for name, value in options.items()}
     try:
         return ScoreRequest.model_validate({"items": list(items), **given})
     except ValidationError as error:
         raise InvalidRequest(reason_of(error)) from error
+
+
+def _plain(value: Any) -> Any:
+    """A configuration's own kinds of mappings and lists as dict and list."""
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
