@@ -26,7 +26,7 @@ CLIENTS_STAMP := .tools/clients/.setup
 INPUTS := pyproject.toml uv.lock scripts/setup.sh
 CACHES := .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 
-.PHONY: help setup serve test test-clients ops-check chaos-ingest bench-retrieval bench-overload bench-judge lint format clean
+.PHONY: help setup serve test test-clients ops-check chaos-ingest chaos bench-retrieval bench-overload bench-judge lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,9 @@ test-clients: $(DEV_STAMP) $(CLIENTS_STAMP) ## let the RL frameworks themselves 
 
 chaos-ingest: $(DEV_STAMP) ## kill an ingest 50 times; docs/bench/ingest_chaos.json
 	@exec $(BIN)/python -m loadtests.chaos_ingest
+
+chaos: $(DEV_STAMP) ## kill, freeze and poison workers under load; docs/bench/chaos.md
+	@exec $(BIN)/python -m loadtests.chaos $(ARGS)
 
 lint: $(DEV_STAMP) ## check style, types, and who imports whom
 	$(BIN)/ruff check

@@ -9,6 +9,7 @@ What it answers depends on the prompt alone, never on the worker.
 
 import asyncio
 import json
+import os
 import random
 import signal
 import zlib
@@ -185,6 +186,8 @@ class ServedWorker(ScriptedWorker):
             await _send(send, answer.status_code, answer.content, "application/json")
 
     async def _complete(self, body: dict[str, Any]) -> dict[str, Any]:
+        if self.is_killed_by(body["prompt"]):
+            os.kill(os.getpid(), signal.SIGKILL)
         choices = self.choices(body)
         usage = self._usage(body)
         usage["completion_tokens"] = sum(len(choice["token_ids"] or [0]) for choice in choices)
@@ -219,8 +222,9 @@ async def _send(send: Send, status: int, body: bytes, kind: str) -> None:
 @click.option("--blocks", type=int, default=8192, show_default=True, help="blocks of 16 tokens in the prefix cache")
 @click.option("--delay-s", type=float, help="every call takes this long instead")
 @click.option("--slots", type=int, default=1_000_000, help="calls at once, where they take a fixed time")
+@click.option("--dies-of", help="a text: of a prompt that holds it, it dies")
 @click.option("--fault-share", type=float, default=0, help="share of the completions that are answered 500")
-def main(
+def main(  # noqa: PLR0913  (an option each)
     *,
     port: int,
     tokenizer: Path | None,
@@ -229,6 +233,7 @@ def main(
     blocks: int,
     delay_s: float | None,
     slots: int,
+    dies_of: str | None,
     fault_share: float,
 ) -> None:
     """Serve until SIGTERM."""
@@ -238,7 +243,7 @@ def main(
     engine: Engine | FixedDelay = Engine(prefill_tokens_s, decode_tokens_s, PrefixCache(blocks), metrics)
     if delay_s is not None:
         engine = FixedDelay(delay_s, asyncio.Semaphore(slots), metrics)
-    worker = ServedWorker(engine=engine, fault_share=fault_share)
+    worker = ServedWorker(engine=engine, fault_share=fault_share, dies_of=dies_of)
     server = uvicorn.Server(
         uvicorn.Config(worker, host="127.0.0.1", port=port, lifespan="off", log_level="warning", backlog=4096)
     )

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import lru_cache
@@ -119,6 +119,10 @@ class ScriptedWorker:
         self._running.set()
         self._free = asyncio.Semaphore(self.slots or 1_000_000)
 
+    def is_killed_by(self, prompts: Iterable[Sequence[int]]) -> bool:
+        dies_of = self.dies_of
+        return dies_of is not None and any(dies_of in byte_tokenizer().decode(prompt) for prompt in prompts)
+
     def kill(self) -> None:
         """It is gone, and every call at hand breaks off; `revive` starts another in its place."""
         self.deaths += 1
@@ -167,7 +171,7 @@ class ScriptedWorker:
         if request.method != "POST" or request.url.path != "/v1/completions":
             return httpx.Response(404, json={"detail": "Not Found"})
         body = json.loads(request.content)
-        if self.dies_of and any(self.dies_of in byte_tokenizer().decode(prompt) for prompt in body["prompt"]):
+        if self.is_killed_by(body["prompt"]):
             self.kill()
             await asyncio.sleep(60)
         fault = self.faults.get(len(self.requests), self.always)

@@ -267,8 +267,8 @@ def test_a_worker_that_serves_another_model_than_named_is_refused(service: Runni
 
     from stepreward.prompts.tokens import PromptTokenizer
     from stepreward.retrieval.encoder import embedded_encoder_path
-    from stepreward.wiring import check_same_tokenizer
     from stepreward.worker.client import WorkerClient
+    from stepreward.worker.start import check_same_tokenizer
 
     async def check(tokenizer: PromptTokenizer) -> None:
         async with httpx.AsyncClient(base_url=service.worker_url, timeout=60) as http:

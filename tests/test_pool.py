@@ -339,10 +339,11 @@ def test_a_worker_that_comes_later_is_taken_in_if_it_serves_the_same() -> None:
     async def use() -> list[bool]:
         async with AsyncExitStack() as stack:
             clients = [WorkerClient(await stack.enter_async_context(one.http())) for one in (first, late, other)]
-            clients[0].served = clients[2].served = ServedModel(first.model, None, first.context_tokens)
+            for client in clients:
+                client.require(ServedModel(first.model, None, first.context_tokens))
+            await clients[0].connect()
             pool = WorkerPool(clients, QUICK)
-            await stack.enter_async_context(pool.watching())
-            pool._upstreams[2].eject()
+            await stack.enter_async_context(pool.watching(away=clients[1:]))
             await until_true(lambda: pool._upstreams[1].healthy)
             await asyncio.sleep(0.5)
             return [upstream.healthy for upstream in pool._upstreams]

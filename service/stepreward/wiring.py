@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import httpx
 import stamina
-from httpx_aiohttp import AiohttpTransport
 
 from stepreward import local_keys
 from stepreward.access import Gate
@@ -25,7 +23,6 @@ from stepreward.errors import (
     InternalError,
     RetrievalUnavailable,
     StepRewardError,
-    WorkerUnavailable,
 )
 from stepreward.judging import Bench, may_keep
 from stepreward.metrics import Metrics
@@ -57,7 +54,7 @@ from stepreward.values import StepJudgement
 from stepreward.worker.client import ServedModel, WorkerClient
 from stepreward.worker.pool import WorkerPool
 from stepreward.worker.sampling import Judge, RetSPJudge, RPRMJudge, sampling_options
-from stepreward.worker.upstream import PoolRule
+from stepreward.worker.start import connect_any, connections, open_pool
 
 Part = Literal["store", "encoder", "worker"]
 
@@ -133,12 +130,10 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
         reranker = await asyncio.to_thread(load_reranker, settings)
         if reranker is not None:
             stack.callback(reranker.close)
-        urls = settings.effective_worker_urls
-        workers = [await stack.enter_async_context(_connection(settings, url)) for url in urls]
+        workers = await stack.enter_async_context(connections(settings))
         card = await wait_for_parts(workers, store, settings)
-        pool = WorkerPool(workers, _pool_rule(settings), metrics)
-        await stack.enter_async_context(pool.watching())
         tokenizer = await asyncio.to_thread(PromptTokenizer.load, settings.model_path)
+        pool = await stack.enter_async_context(open_pool(workers, settings, tokenizer, metrics))
         retriever = make_retriever(settings, encoder, store, metrics, reranker)
         cache = open_cache(settings, metrics)
         stack.push_async_callback(cache.close)
@@ -161,9 +156,6 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
             rprm=judges["rprm"].version,
             calibrated=calibration is not None,
         )
-        for worker in workers:
-            if worker.served:
-                await check_same_tokenizer(worker, tokenizer)
         await check_corpus(retriever, settings)
         await _warm_up(pipeline)
         if settings.canary_interval_s:
@@ -181,31 +173,6 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
         )
 
 
-@asynccontextmanager
-async def _connection(settings: Settings, url: str) -> AsyncIterator[WorkerClient]:
-    # An idle connection is closed before vLLM would, which does after 5 s: else a call can meet the closing. The pool
-    # sees to it that there are not too many calls; the others are questions after the worker's health.
-    limits = httpx.Limits(max_connections=settings.worker_connections + 8, keepalive_expiry=3)
-    async with httpx.AsyncClient(
-        base_url=url,
-        timeout=httpx.Timeout(settings.worker_timeout_s, connect=5, pool=None),
-        # httpx's own looks at all open connections in each call: at 64 of them it takes as long as all the rest.
-        transport=AiohttpTransport(limits=limits),
-    ) as http:
-        yield WorkerClient(http, settings.worker_model, priorities=settings.worker_priority)
-
-
-def _pool_rule(settings: Settings) -> PoolRule:
-    return PoolRule(
-        inflight_tokens=settings.worker_inflight_tokens,
-        calls=settings.worker_connections,
-        bulk_share=settings.bulk_share,
-        stall_s=settings.worker_stall_s,
-        faults=settings.worker_faults,
-        quarantine_s=settings.quarantine_s,
-    )
-
-
 async def _ended(task: asyncio.Task[None]) -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
@@ -221,26 +188,11 @@ async def wait_for_parts(workers: Sequence[WorkerClient], store: Store, settings
         on=DependencyError, attempts=None, timeout=settings.start_timeout_s, wait_max=1
     ):
         with attempt:
-            served = await _connect_any(workers)
+            served = await connect_any(workers)
             if settings.retrieval_policy == "require":
                 await store.active()
             return served
     raise InternalError("the start neither found its parts nor gave them up. This is a bug.")
-
-
-async def _connect_any(workers: Sequence[WorkerClient]) -> ServedModel:
-    """What the first that answers serves; all others must serve the same, those too that come later."""
-    tried = await asyncio.gather(*(worker.connect() for worker in workers), return_exceptions=True)
-    for error in tried:
-        if isinstance(error, BaseException) and not isinstance(error, WorkerUnavailable):
-            raise error
-    served = next((card for card in tried if isinstance(card, ServedModel)), None)
-    if served is None:
-        raise WorkerUnavailable(f"{', '.join(worker.url for worker in workers)}: none answers")
-    for worker, card in zip(workers, tried, strict=True):
-        if isinstance(card, ServedModel) and (card.id, card.max_model_len) != (served.id, served.max_model_len):
-            raise ConfigurationError(f"STEPREWARD_WORKER_URL: {worker.url} serves {card}, another {served}")
-    return served
 
 
 def open_store(settings: Settings, metrics: Metrics | None = None, *, writes: bool = False) -> Store:
@@ -448,16 +400,6 @@ async def _warm_up(pipeline: Pipeline) -> None:
     """One score through every part: the engine's first batch costs seconds that no client shall see."""
     item = Item(id="warm-up", question="What is 2 + 3?", steps=["2 + 3 = 5."])
     await pipeline.score(ScoreRequest(items=[item], method="retsp"), "warm-up")
-
-
-async def check_same_tokenizer(worker: WorkerClient, tokenizer: PromptTokenizer) -> None:
-    """Raises ConfigurationError where the worker spells token ids otherwise: its scores would mean nothing."""
-    asked = tokenizer.trusted("1, 2, 3, 4, 5, 6, 7, 8,")
-    token_ids, text = await stamina.retry(on=DependencyError, attempts=5)(worker.spell)(asked)
-    if not token_ids or tokenizer.decode(token_ids) != text:
-        raise ConfigurationError(
-            "STEPREWARD_MODEL: the worker serves a model with another tokenizer; name the model that it serves"
-        )
 
 
 async def _fault(asked: Awaitable[object]) -> StepRewardError | None:

@@ -108,7 +108,8 @@ class WorkerClient:
     def __init__(self, http: httpx.AsyncClient, name: str | None = None, *, priorities: bool = False) -> None:
         self._http = http
         self._name = name
-        # Set by `connect`; one set before is what it must be.
+        self._required: ServedModel | None = None
+        # None until `connect`.
         self.served: ServedModel | None = None
         self._priorities = priorities
 
@@ -135,10 +136,16 @@ class WorkerClient:
             names = ", ".join(card.id for card in cards)
             raise ConfigurationError(f"STEPREWARD_WORKER_MODEL: {self._http.base_url} serves {names}, not {self._name}")
         served = ServedModel(card.id, card.root, context_tokens)
-        if self.served is not None and (served.id, context_tokens) != (self.served.id, self.served.max_model_len):
-            raise ConfigurationError(f"STEPREWARD_WORKER_URL: {self.url} serves {served}, and not {self.served}")
         self.served = served
+        if self._required:
+            self.require(self._required)
         return served
+
+    def require(self, other: ServedModel) -> None:
+        """From now on it must serve the same as another. Raises ConfigurationError where it does not."""
+        self._required = other
+        if self.served and (self.served.id, self.served.max_model_len) != (other.id, other.max_model_len):
+            raise ConfigurationError(f"STEPREWARD_WORKER_URL: {self.url} serves {self.served}, and not {other}")
 
     async def tokens_done(self) -> float | None:
         """Prompt and generated tokens since it started: what grows while it gets on. None where it does not say so."""
@@ -173,7 +180,7 @@ class WorkerClient:
         body = {"prompt": [[1]], "max_tokens": 1, "temperature": 0}
         await self._complete(body, 1, TokenCount(), timeout_s=_ASK_S)
 
-    async def spell(self, prompt: Tokens) -> tuple[Tokens, str]:
+    async def spell(self, prompt: Tokens, timeout_s: float | None = None) -> tuple[Tokens, str]:
         """What the model surely goes on with, eight tokens, as ids and in the worker's own spelling of them."""
         body = {
             "prompt": [prompt],
@@ -182,7 +189,7 @@ class WorkerClient:
             "return_token_ids": True,
             "skip_special_tokens": False,
         }
-        (choice,) = await self._complete(body, 1, TokenCount())
+        (choice,) = await self._complete(body, 1, TokenCount(), timeout_s)
         return choice.token_ids or [], choice.text
 
     async def sample(

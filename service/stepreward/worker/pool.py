@@ -13,12 +13,11 @@ hand is chosen.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from stepreward.concurrency import run_all
 from stepreward.errors import StepRewardError, WorkerAnswerInvalid, WorkerUnavailable
 from stepreward.metrics import Metrics
 from stepreward.schema import Priority
@@ -27,7 +26,7 @@ from stepreward.worker.fair_queue import FairQueue
 from stepreward.worker.faults import WorkerDied, WorkerStalled, WorkerUnreachable
 from stepreward.worker.quarantine import Quarantine
 from stepreward.worker.retry_budget import RetryBudget
-from stepreward.worker.upstream import Call, PoolRule, Upstream
+from stepreward.worker.upstream import Call, PoolRule, Probe, Upstream
 
 T = TypeVar("T")
 
@@ -60,21 +59,29 @@ class WorkerPool:
     """One for a gateway. Used from one event loop; `watching` must be entered for progress to be watched."""
 
     def __init__(
-        self, clients: Sequence[WorkerClient], rule: PoolRule | None = None, metrics: Metrics | None = None
+        self,
+        clients: Sequence[WorkerClient],
+        rule: PoolRule | None = None,
+        metrics: Metrics | None = None,
+        probe: Probe = WorkerClient.probe,
     ) -> None:
         self.clients = clients
         self._rule = rule or PoolRule()
         self._metrics = metrics or Metrics()
-        self._upstreams = [Upstream(client, self._rule, self._changed) for client in clients]
+        self._upstreams = [Upstream(client, self._rule, probe, self._changed) for client in clients]
         self._queue: FairQueue[_Waiting] = FairQueue(self._rule.bulk_share, _waits)
         self._suspects: deque[_Waiting] = deque()
         self._budget = RetryBudget(self._rule.retry_share, self._rule.retry_reserve)
         self._quarantine = Quarantine(self._rule.quarantine_s)
 
     @asynccontextmanager
-    async def watching(self) -> AsyncIterator[None]:
-        """Learn each worker's room, and watch that those with calls at hand get on."""
-        await run_all(upstream.measure() for upstream in self._upstreams)
+    async def watching(self, away: Collection[WorkerClient] = ()) -> AsyncIterator[None]:
+        """Learn each worker's room, and watch that those with calls at hand get on. Those `away` are looked for."""
+        for upstream in self._upstreams:
+            if upstream.client in away:
+                upstream.eject()
+            else:
+                await upstream.measure()
         task = asyncio.create_task(self._watch())
         try:
             yield

@@ -10,10 +10,10 @@ a long analysis is not a fault. Where a worker has no such counters, as behind a
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from stepreward.errors import ConfigurationError, StepRewardError
+from stepreward.errors import StepRewardError
 from stepreward.schema import Priority
 from stepreward.worker.client import WorkerClient
 from stepreward.worker.faults import WorkerDied, WorkerFaulty, WorkerUnreachable
@@ -22,6 +22,9 @@ _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 5.0
 # What of its room bulk work may take, so that an interactive call need not wait for a bulk one to end.
 _BULK_CEILING = 0.8
+
+# One small call. Raises StepRewardError where the worker is not to be given any.
+Probe = Callable[[WorkerClient], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -54,13 +57,14 @@ class Call:
 class Upstream:
     """`changed` is called when it may take more than before, or nothing any more."""
 
-    def __init__(self, client: WorkerClient, rule: PoolRule, changed: Callable[[], None]) -> None:
+    def __init__(self, client: WorkerClient, rule: PoolRule, probe: Probe, changed: Callable[[], None]) -> None:
         self.client = client
         self.healthy = True
         self.calls: set[Call] = set()
         self.tokens_in_flight = 0
         self.room_tokens = rule.inflight_tokens or 131_072
         self._rule = rule
+        self._probe = probe
         self._changed = changed
         self._faults = 0
         self._progressed_s = 0.0
@@ -68,10 +72,7 @@ class Upstream:
         self._probing: asyncio.Task[None] | None = None
 
     async def measure(self) -> None:
-        """Its room, from what it says of itself. One that did not answer yet is looked for."""
-        if self.client.served is None:
-            self.eject()
-            return
+        """Its room, from what it says of itself."""
         self._done = await self.client.tokens_done()
         if self._rule.inflight_tokens is None:
             self.room_tokens = await self.client.cache_tokens() or self.room_tokens
@@ -148,8 +149,8 @@ class Upstream:
 
     async def _answers(self) -> bool:
         try:
-            await self.client.probe()
-        except (StepRewardError, ConfigurationError):
+            await self._probe(self.client)
+        except StepRewardError:
             return False
         return True
 
