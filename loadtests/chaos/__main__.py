@@ -19,8 +19,8 @@ from loadtests.stack import Stack, stack
 _INTRO = """# Faults under load
 
 Written by `make chaos`: the real gateway over three scripted workers, and 32 clients, each with its next request when
-the last one is answered. *Recovery*: how long after the fault the last request came that failed, or took more than
-three times what the slowest hundredth had taken before.
+the last one is answered. *Recovery*: from the fault until the last answer that failed, or took more than three times as
+long as the slowest hundredth had taken before.
 """
 _SCENARIOS: dict[str, Callable[[Stack], Awaitable[Fault | Poison]]] = {
     "a worker killed with kill -9, another in its place after 3 s": killed,

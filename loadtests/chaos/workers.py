@@ -21,8 +21,8 @@ _BEFORE_S, _AFTER_S = 4.0, 10.0
 
 @dataclass(frozen=True)
 class Fault:
-    """`errors`: answers that were none, by status, and `requests` all of them. `recovery_s`: until a request that came
-    later was never slower than `slow_s`, three times the slowest hundredth before the fault."""
+    """`errors`: answers that were none, by status, and `requests` all of them. `recovery_s`: from the fault until the
+    last answer that failed or took longer than `slow_s`, three times the slowest hundredth before the fault."""
 
     requests: int
     errors: dict[int, int]
@@ -96,7 +96,7 @@ def _told(answers: list[Answer], broken_s: float) -> Fault:
     before = [answer.latency_s for answer in answers if answer.due_s + answer.latency_s < broken_s]
     after = [answer for answer in answers if answer.due_s + answer.latency_s >= broken_s]
     slow_s = 3 * quantiles(before, n=100)[-1]
-    late = [answer.due_s for answer in after if answer.latency_s > slow_s or not answer.ok]
+    late = [answer.due_s + answer.latency_s for answer in after if answer.latency_s > slow_s or not answer.ok]
     errors = Counter(answer.status for answer in answers if not answer.ok)
     longest_s = max(answer.latency_s for answer in after)
     return Fault(len(answers), dict(errors), slow_s, max(late, default=broken_s) - broken_s, longest_s)
