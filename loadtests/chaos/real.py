@@ -1,8 +1,8 @@
 """The same with two real vLLM workers: `python -m loadtests.chaos.real`, into docs/bench/chaos_real.json.
 
-The workers prefill in chunks, and so the request that kills is real, too: vLLM 0.32 on a CPU dies of one with a seed and
-a temperature whose prompt takes more than one chunk. One worker is killed with kill -9 while both are asked, and started
-again; then such a request comes, among others that are short. With two workers, none is left then for the last of these.
+The workers prefill in chunks, and so the request that kills is real, too: vLLM 0.32 on a CPU dies of one with a seed
+and a temperature whose prompt takes more than one chunk. One worker is killed with kill -9 while both are asked, and
+started again; then such a request comes, among short ones. With two workers none is left for the last of these.
 """
 
 import asyncio
