@@ -98,7 +98,15 @@ check() {
 check_rules() {
   promtool check rules monitoring/prometheus/rules/*.yml
   promtool test rules monitoring/prometheus/tests/*.yml
-  promtool check config monitoring/prometheus/prometheus.yml
+  promtool check config --syntax-only monitoring/prometheus/prometheus.yml # the key's file is in the container only
+}
+
+check_compose() {
+  local profile
+  for profile in cpu gpu; do
+    COMPOSE_PROFILES=$profile docker-compose --env-file .env.example config --quiet
+    COMPOSE_PROFILES=$profile docker-compose --env-file .env.example config --services
+  done
 }
 
 check_all() {
@@ -106,6 +114,8 @@ check_all() {
   check "alert routes" amtool amtool check-config monitoring/alertmanager/alertmanager.yml
   check "dashboards as made" .tools/ops/bin/python .tools/ops/bin/python -m monitoring.grafana --check
   check "dashboards' queries" prometheus .venv/bin/python -m pytest --quiet monitoring/grafana
+  check "images" hadolint hadolint docker/*/Dockerfile
+  check "compose" docker-compose check_compose
   if ((${#LEFT_OUT[@]})); then
     printf 'ops: LEFT OUT for want of its tool: %s\n' "${LEFT_OUT[@]}" >&2
   fi
