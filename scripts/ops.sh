@@ -86,7 +86,12 @@ check() {
     LEFT_OUT+=("$name")
     return
   fi
-  if ! output=$("$@" 2>&1); then
+  # Not within `if`, where a function would go on after an error.
+  set +e
+  output=$(set -e; "$@" 2>&1)
+  local code=$?
+  set -e
+  if ((code)); then
     echo "$output" >&2
     echo "ops: $name: failed" >&2
     exit 1
@@ -109,13 +114,29 @@ check_compose() {
   done
 }
 
+# Every overlay rendered, its resources against their schemas, then the whole against good practice. kubernetes-validate
+# has no schemas of what operators bring; the rules in there are promtool's to check.
+check_kubernetes() {
+  local rendered overlay told
+  rendered=$(mktemp -d)
+  for overlay in k8s/overlays/*/; do
+    kubectl kustomize "$overlay" >"$rendered/$(basename "$overlay").yaml"
+  done
+  told=$(kubernetes-validate --strict --kubernetes-version 1.34.0 "$rendered"/*.yaml 2>&1) || { echo "$told"; return 1; }
+  if grep WARN <<<"$told" | grep -vE 'kind (PrometheusRule|ServiceMonitor|ScaledObject) '; then return 1; fi
+  .tools/ops/bin/python scripts/prometheus_rule.py --check
+  checkov --config-file k8s/checkov.yaml --directory "$rendered"
+  rm -rf "$rendered"
+}
+
 check_all() {
   check "rules and alerts" promtool check_rules
   check "alert routes" amtool amtool check-config monitoring/alertmanager/alertmanager.yml
   check "dashboards as made" .tools/ops/bin/python .tools/ops/bin/python -m monitoring.grafana --check
-  check "dashboards' queries" prometheus .venv/bin/python -m pytest --quiet monitoring/grafana
   check "images" hadolint hadolint docker/*/Dockerfile
   check "compose" docker-compose check_compose
+  check "kubernetes" kubectl check_kubernetes
+  check "dashboards' queries" prometheus .venv/bin/python -m pytest --quiet monitoring/grafana
   if ((${#LEFT_OUT[@]})); then
     printf 'ops: LEFT OUT for want of its tool: %s\n' "${LEFT_OUT[@]}" >&2
   fi
