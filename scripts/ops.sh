@@ -3,6 +3,7 @@
 #
 #   ops.sh tools    brings the checkers into .tools: from PyPI, and Prometheus's from Debian's packages
 #   ops.sh check    runs them all; names each that is not to be had here, and leaves it out
+#   ops.sh load-tools    brings locust (scripts/loadtest.sh)
 #
 # A checker that is on PATH already is used. Nothing is installed outside .tools.
 
@@ -25,14 +26,15 @@ find_uv() {
   exit 1
 }
 
+# .tools/NAME from scripts/NAME-tools.txt.
 bring_python_tools() {
-  local stamp=.tools/ops/.made-of
-  if cmp -s scripts/ops-tools.txt "$stamp"; then return; fi
-  echo "ops: checkers of scripts/ops-tools.txt"
-  rm -rf .tools/ops
-  "$UV" venv --quiet --no-config --python "${PYTHON:-python3}" .tools/ops
-  "$UV" pip install --quiet --no-config --python .tools/ops -r scripts/ops-tools.txt
-  cp scripts/ops-tools.txt "$stamp"
+  local name=$1 stamp=.tools/$1/.made-of
+  if cmp -s "scripts/$name-tools.txt" "$stamp"; then return; fi
+  echo "ops: scripts/$name-tools.txt"
+  rm -rf ".tools/$name"
+  "$UV" venv --quiet --no-config --python "${PYTHON:-python3}" ".tools/$name"
+  "$UV" pip install --quiet --no-config --python ".tools/$name" -r "scripts/$name-tools.txt"
+  cp "scripts/$name-tools.txt" "$stamp"
 }
 
 # Unpacked, not installed: that needs no root. Only the package lists may have to be fetched first.
@@ -71,7 +73,7 @@ PYTHON
 
 bring_tools() {
   find_uv
-  bring_python_tools
+  bring_python_tools ops
   has promtool && has prometheus || bring_debian prometheus
   has amtool || bring_debian prometheus-alertmanager
   has kubectl || bring_kubectl
@@ -144,9 +146,13 @@ check_all() {
 
 case "${1:-}" in
   tools) bring_tools ;;
+  load-tools)
+    find_uv
+    bring_python_tools load
+    ;;
   check) check_all ;;
   *)
-    echo "usage: ops.sh tools | check" >&2
+    echo "usage: ops.sh tools | check | load-tools" >&2
     exit 2
     ;;
 esac

@@ -12,7 +12,13 @@ def build() -> Dashboard:
         "quality",
         "Reward quality",
         "Scores by run, what they depend on, how judges agree, how near references are. Alerts: docs/runbook.md",
-        [("Scores", _SCORES), ("Solutions", _SOLUTIONS), ("Judges", _JUDGES), ("References", _REFERENCES)],
+        [
+            ("Scores", _SCORES),
+            ("Solutions", _SOLUTIONS),
+            ("Judges", _JUDGES),
+            ("Canaries", _CANARIES),
+            ("References", _REFERENCES),
+        ],
     )
 
 
@@ -106,6 +112,16 @@ _JUDGES = [
         Line(_mean("stepreward_step_k_used", "job", JOB), "sampled"),
         Line(_mean("stepreward_step_k_valid", "job", JOB), "read"),
     ),
+]
+
+_CANARIES = [
+    lines(
+        "Canaries judged right",
+        Line(f"min by (family) (stepreward_canary_pass_rate{{{JOB}}})", "{{family}}"),
+        unit="percentunit",
+        about="Solutions known to be wrong, or right (clean); what is missing to 100% was confident and wrong",
+    ),
+    lines("Canaries without a score", Line(f"max by (family) (stepreward_canary_failed{{{JOB}}})", "{{family}}")),
 ]
 
 _REFERENCES = [
