@@ -10,7 +10,7 @@ import platform
 import time
 from collections import Counter as Counts
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from typing import Literal, get_args
 
@@ -19,6 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from stepreward.quality import Quality
 from stepreward.schema import Degradation, ItemResult, JudgeMethod
+from stepreward.tracing import Tracing
 from stepreward.values import TokenCount, Verdict
 
 Stage = Literal["parse", "encode", "retrieve", "rerank", "render", "judge", "aggregate"]
@@ -37,8 +38,11 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Metrics:
     """The instruments of one gateway, on a registry of their own: two gateways in one test do not add up."""
 
-    def __init__(self, most_runs: int = 32, clock: Callable[[], float] = time.monotonic) -> None:
-        """`most_runs` is how many of the clients' runs have series of their own."""
+    def __init__(
+        self, most_runs: int = 32, tracing: Tracing | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`most_runs` is how many of the clients' runs have series of their own; stages are spans of `tracing` too."""
+        self.tracing = tracing
         self._shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
@@ -236,10 +240,11 @@ class Metrics:
 
     @contextmanager
     def stage(self, name: Stage) -> Iterator[None]:
-        """Time one stage, whether it succeeds or raises."""
+        """Time one stage, whether it succeeds or raises; a span, where there are traces."""
         started_s = time.perf_counter()
         try:
-            yield
+            with self.tracing.stage(name) if self.tracing else nullcontext():
+                yield
         finally:
             self._stage.labels(name).observe(time.perf_counter() - started_s)
 

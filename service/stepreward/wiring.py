@@ -50,6 +50,7 @@ from stepreward.retrieval.store import Store, StoreOptions
 from stepreward.schema import Item, JudgeMethod, Method, ScoreRequest
 from stepreward.settings import EMBEDDED, Settings
 from stepreward.splitting import Splitter, UnusableSplitter
+from stepreward.tracing import Tracing
 from stepreward.values import StepJudgement
 from stepreward.worker.client import ServedModel, WorkerClient
 from stepreward.worker.pool import WorkerPool
@@ -122,7 +123,10 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
     wordings = _wordings(settings)
     calibration = Calibration.load(settings.calibration) if settings.calibration else None
     async with AsyncExitStack() as stack:
-        metrics = Metrics(settings.metrics_runs)
+        tracing = Tracing.to(settings.otlp_endpoint, settings.trace_share) if settings.otlp_endpoint else None
+        if tracing:
+            stack.push_async_callback(asyncio.to_thread, tracing.close)
+        metrics = Metrics(settings.metrics_runs, tracing)
         store = open_store(settings, metrics)
         stack.push_async_callback(store.close)
         encoder = await asyncio.to_thread(load_encoder, settings, metrics)
@@ -130,7 +134,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
         reranker = await asyncio.to_thread(load_reranker, settings)
         if reranker is not None:
             stack.callback(reranker.close)
-        workers = await stack.enter_async_context(connections(settings))
+        workers = await stack.enter_async_context(connections(settings, tracing))
         card = await wait_for_parts(workers, store, settings)
         tokenizer = await asyncio.to_thread(PromptTokenizer.load, settings.model_path)
         pool = await stack.enter_async_context(open_pool(workers, settings, tokenizer, metrics))
@@ -209,6 +213,7 @@ def open_store(settings: Settings, metrics: Metrics | None = None, *, writes: bo
             settings.qdrant_key_over_http,
         ),
         settings.qdrant_write_timeout_s,
+        hooks=metrics.tracing.hooks if metrics and metrics.tracing else None,
     )
     layout = Layout(
         quantization=settings.qdrant_quantization,

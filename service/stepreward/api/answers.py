@@ -6,6 +6,7 @@ import math
 import random
 import time
 import uuid
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import orjson
@@ -19,6 +20,7 @@ from stepreward.caller import Caller
 from stepreward.metrics import Metrics
 from stepreward.schema import ErrorBody
 from stepreward.tenants import Tenant
+from stepreward.tracing import Ended, Tracing
 
 _LOG = logging.getLogger("stepreward.api")
 
@@ -79,12 +81,14 @@ class Counted:
             async with request.app.state.service.turns.turn():
                 pass
         metrics.received.inc()
-        try:
-            await self._answered(request, send_with_id)
-        finally:
-            route = getattr(scope.get("route"), "path", "unknown")
-            metrics.requests.labels(route, str(status)).inc()
-            metrics.duration.labels(route).observe(time.perf_counter() - started_s)
+        with _traced(request, metrics.tracing) as ended:
+            try:
+                await self._answered(request, send_with_id)
+            finally:
+                route = getattr(scope.get("route"), "path", "unknown")
+                metrics.requests.labels(route, str(status)).inc()
+                metrics.duration.labels(route).observe(time.perf_counter() - started_s)
+                ended(route, status)
 
     async def _answered(self, request: Request, send: Send) -> None:
         has_begun = False
@@ -112,6 +116,13 @@ class Counted:
                 raise
             answer = await _answer_error(request, error)
             await answer(request.scope, request.receive, send)
+
+
+def _traced(request: Request, tracing: Tracing | None) -> AbstractContextManager[Ended]:
+    """Not the probes and scrapes, which are all that is asked for by GET."""
+    if tracing is None or request.method != "POST":
+        return nullcontext(lambda _, __: None)
+    return tracing.request(request.method, request.headers, request.state.request_id)
 
 
 def _check_open(request: Request) -> None:

@@ -25,6 +25,7 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 
 from stepreward.errors import ConfigurationError, InternalError, RetrievalUnavailable
 from stepreward.retrieval.breaker import Breaker, BreakerRule
+from stepreward.tracing import Hooks
 
 T = TypeVar("T")
 # Each kind has its own count of failures in a row: a store may list its aliases and be unable to search.
@@ -58,8 +59,8 @@ class Address:
     key_over_http: bool = False
 
 
-def connect(address: Address, timeout_s: float) -> AsyncQdrantClient:
-    """No request is sent yet; `timeout_s` is a write's. Raises ConfigurationError."""
+def connect(address: Address, timeout_s: float, hooks: Hooks | None = None) -> AsyncQdrantClient:
+    """No request is sent yet; `timeout_s` is a write's, `hooks` are httpx's. Raises ConfigurationError."""
     url = urlsplit(address.url)
     if url.scheme not in ("http", "https") or not url.hostname:
         raise ConfigurationError(f"STEPREWARD_QDRANT_URL: {address.url!r} is not http://HOST[:PORT] or https://…")
@@ -83,6 +84,7 @@ def connect(address: Address, timeout_s: float) -> AsyncQdrantClient:
         # Else each request is searched for texts that are still to be encoded, of which there are none: 0.3 ms.
         cloud_inference=True,
         limits=_CONNECTIONS,
+        event_hooks=hooks or {},
         verify=ssl.create_default_context(cadata=trusted) if trusted else True,
     )
 

@@ -16,6 +16,7 @@ from stepreward.errors import ConfigurationError, WorkerUnavailable
 from stepreward.metrics import Metrics
 from stepreward.prompts.tokens import PromptTokenizer
 from stepreward.settings import Settings
+from stepreward.tracing import Tracing
 from stepreward.worker.client import ServedModel, WorkerClient
 from stepreward.worker.pool import WorkerPool
 from stepreward.worker.upstream import PoolRule
@@ -27,19 +28,21 @@ log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def connections(settings: Settings) -> AsyncIterator[list[WorkerClient]]:
+async def connections(settings: Settings, tracing: Tracing | None = None) -> AsyncIterator[list[WorkerClient]]:
     """To each worker of the settings; no request is sent yet."""
     async with AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(_connection(settings, url)) for url in settings.effective_worker_urls]
+        urls = settings.effective_worker_urls
+        yield [await stack.enter_async_context(_connection(settings, url, tracing)) for url in urls]
 
 
 @asynccontextmanager
-async def _connection(settings: Settings, url: str) -> AsyncIterator[WorkerClient]:
+async def _connection(settings: Settings, url: str, tracing: Tracing | None) -> AsyncIterator[WorkerClient]:
     # An idle connection is closed before vLLM would, which does after 5 s: else a call can meet the closing. The pool
     # sees to it that there are not too many calls; the others are questions after the worker's health.
     limits = httpx.Limits(max_connections=settings.worker_connections + 8, keepalive_expiry=3)
     async with httpx.AsyncClient(
         base_url=url,
+        event_hooks=tracing.hooks if tracing else None,
         timeout=httpx.Timeout(settings.worker_timeout_s, connect=5, pool=None),
         # httpx's own looks at all open connections in each call: at 64 of them it takes as long as all the rest.
         transport=AiohttpTransport(limits=limits),
