@@ -11,6 +11,7 @@ _COMMANDS = {
     "serve": "stepreward.commands.serve",
     "gateway": "stepreward.commands.gateway",
     "score": "stepreward.commands.score",
+    "best-of-n": "stepreward.commands.best_of_n",
     "canary": "stepreward.commands.canary",
     "corpus": "stepreward.commands.corpus",
     "eval": "stepreward.commands.evaluate",

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from stepreward.aggregation import aggregates
+from stepreward.best_of_n import same_answers
 from stepreward.commands.evaluation_run import (
     ADDRESS_OPTIONS,
     ASKED,
@@ -24,7 +26,7 @@ from stepreward.commands.evaluation_run import (
     with_options,
 )
 from stepreward.errors import ConfigurationError
-from stepreward.evaluation import ablation, drift, prmbench, processbench, scale_k
+from stepreward.evaluation import ablation, best_of_n, drift, prmbench, processbench, scale_k
 from stepreward.evaluation.labelled import read_prmbench, read_processbench, stratified, without_blank_steps
 from stepreward.evaluation.replay import fit_prior, read_votes, replay
 from stepreward.policies import PRIOR_NO, PRIOR_YES, Adaptive, Fixed
@@ -126,6 +128,32 @@ def _drift(files: Sequence[Path], methods: Sequence[str], k: int | None, batch_i
     summary = drift.summarise(items, answers, chosen, batch_items, options.reading())
     runs = [run for one in summary.methods.values() for run in (one.alone, one.batch)]
     finish(options, drift.report(summary, items, answers), runs)
+
+
+@command.command("best-of-n")
+@FILES
+@click.option(
+    "--aggregate",
+    type=click.Choice(["min", "prod", "mean", "last", "weighted"]),
+    default="min",
+    show_default=True,
+    help="what makes a solution's score of its steps'",
+)
+@with_options(*METHOD_OPTIONS, *SERVICE_OPTIONS, *RUN_OPTIONS)
+def _best_of_n(files: Sequence[Path], aggregate: str, **given: Any) -> None:
+    """Choose among the candidates in FILES: JSON lines with `id`, `question`, `candidates` and `correct`.
+
+    --limit draws questions.
+    """
+    options = Options(**given)
+    same = same_answers()
+    questions = best_of_n.read_questions(files, options.limit, options.seed)
+    items = [item for question in questions for item in question.items]
+    answers = asked("best-of-n", items, [options.condition(ASKED)], options)[ASKED]
+    summary = best_of_n.summarise(
+        questions, answers, options.reading(), lambda scores: getattr(aggregates(scores), aggregate), same
+    )
+    finish(options, best_of_n.report(summary), [summary.run])
 
 
 @command.command("replay")
