@@ -12,6 +12,7 @@ _COMMANDS = {
     "gateway": "stepreward.commands.gateway",
     "score": "stepreward.commands.score",
     "best-of-n": "stepreward.commands.best_of_n",
+    "search": "stepreward.commands.search",
     "canary": "stepreward.commands.canary",
     "corpus": "stepreward.commands.corpus",
     "eval": "stepreward.commands.evaluate",
