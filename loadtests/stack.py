@@ -47,6 +47,7 @@ class Stack:
     environment: dict[str, str] = field(default_factory=dict)
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     _running: ExitStack = field(default_factory=ExitStack)
+    _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         chat_tokenizer().save_pretrained(self.folder / "tokenizer")
@@ -93,6 +94,10 @@ class Stack:
     def start(self, name: str, argv: list[str], url: str, path: str) -> str:
         """Anything else; `url` once `path` answers."""
         return self._start(name, argv, url, path)
+
+    def kill(self, url: str) -> None:
+        """Without warning, whatever listens there."""
+        self._processes[url].kill()
 
     def close(self) -> None:
         self._running.close()

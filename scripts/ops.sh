@@ -4,6 +4,7 @@
 #   ops.sh tools    brings the checkers into .tools: from PyPI, and Prometheus's from Debian's packages
 #   ops.sh check    runs them all; names each that is not to be had here, and leaves it out
 #   ops.sh load-tools    brings locust (scripts/loadtest.sh)
+#   ops.sh router        brings vllm-router (loadtests/scale_out.py)
 #
 # A checker that is on PATH already is used. Nothing is installed outside .tools.
 
@@ -150,9 +151,13 @@ case "${1:-}" in
     find_uv
     bring_python_tools load
     ;;
+  router)
+    find_uv
+    bring_python_tools router
+    ;;
   check) check_all ;;
   *)
-    echo "usage: ops.sh tools | check | load-tools" >&2
+    echo "usage: ops.sh tools | check | load-tools | router" >&2
     exit 2
     ;;
 esac
