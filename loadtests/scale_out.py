@@ -80,7 +80,7 @@ class Cluster:
         argv += ["--max-concurrent-requests", "4096", "--worker-urls", *self.workers]
         self.router = parts.start("router", argv, f"http://127.0.0.1:{port}", "/readiness")
         self.gateway = parts.gateway(
-            router, STEPREWARD_WORKER_INFLIGHT_TOKENS="100000000", STEPREWARD_RPRM_MAX_TOKENS="64"
+            self.router, STEPREWARD_WORKER_INFLIGHT_TOKENS="100000000", STEPREWARD_RPRM_MAX_TOKENS="64"
         )
 
     def end(self) -> None:

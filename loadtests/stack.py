@@ -47,7 +47,6 @@ class Stack:
     environment: dict[str, str] = field(default_factory=dict)
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     _running: ExitStack = field(default_factory=ExitStack)
-    _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         chat_tokenizer().save_pretrained(self.folder / "tokenizer")
@@ -97,7 +96,7 @@ class Stack:
 
     def kill(self, url: str) -> None:
         """Without warning, whatever listens there."""
-        self._processes[url].kill()
+        self.processes[url].kill()
 
     def close(self) -> None:
         self._running.close()
