@@ -26,7 +26,7 @@ CLIENTS_STAMP := .tools/clients/.setup
 INPUTS := pyproject.toml uv.lock scripts/setup.sh
 CACHES := .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 
-.PHONY: help setup serve test test-clients ops-check loadtest chaos-ingest chaos bench-retrieval bench-overload bench-judge lint format clean
+.PHONY: help setup serve test test-clients ops-check loadtest chaos-ingest chaos chaos-edge bench-retrieval bench-overload bench-judge lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +64,10 @@ loadtest: ## put load on URL: PROFILE=rl|rerank|mixed|soak, USERS, SECONDS, SAVE
 format: $(DEV_STAMP) ## format the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+chaos-edge: $(DEV_STAMP) ## replace processes under load, and abuse a gateway; docs/bench/restarts.json and abuse.json
+	@exec $(BIN)/python -m loadtests.chaos.restarts
+	@exec $(BIN)/python -m loadtests.chaos.abuse
 
 bench-retrieval: $(DEV_STAMP) ## measure retrieval at 10,000 to 1,000,000 steps, into docs/bench; 12 minutes, later 3
 	@exec $(BIN)/python -m loadtests.retrieval $(ARGS)

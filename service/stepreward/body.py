@@ -54,8 +54,10 @@ def _parse_large(body: bytes, limits: Limits) -> ScoreRequest:
 
 def _check_structure(body: bytes, limits: Limits) -> None:
     opened, commas = structure(body)
-    if opened > 3 * limits.items + _MOST_FIELDS or commas > limits.items * (2 * limits.steps + _MOST_FIELDS):
-        raise InvalidRequest("body: it has more objects, lists or values than a request may have")
+    if opened > 3 * limits.items + _MOST_FIELDS:
+        raise MalformedBody("the body is not JSON of this form: it has more objects and lists than a request may have")
+    if commas > limits.items * (2 * limits.steps + _MOST_FIELDS):
+        raise InvalidRequest("body: it has more values than a request may have")
 
 
 def parse(body: bytes, limits: Limits) -> ScoreRequest:
