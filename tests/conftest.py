@@ -8,13 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from places import DATA_DIR
 from qdrant_process import GIVEN, serving
 from stepreward.embedded.model import is_prepared
 from stepreward.retrieval.qdrant import Address
 from stepreward.settings import EMBEDDED, Settings
-
-# Beside the one of `make serve`, which may be running.
-DATA_DIR = Path(__file__).parents[1] / ".stepreward" / "test"
 
 
 @pytest.fixture(scope="session")

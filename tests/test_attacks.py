@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import DATA_DIR
 from loadtests.scripted_worker import ScriptedWorker, byte_tokenizer
+from places import DATA_DIR
 from qdrant_process import cleaned
 from stepreward.metrics import Metrics
 from stepreward.retrieval.encoder import Encoder

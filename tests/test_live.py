@@ -20,7 +20,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from conftest import DATA_DIR
+from places import DATA_DIR
 from stepreward.errors import ConfigurationError
 from stepreward.schema import ScoreResponse
 from stepreward.values import References, Solution, TokenCount
