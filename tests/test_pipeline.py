@@ -401,7 +401,8 @@ def test_usage_adds_up_over_the_requests_of_an_item() -> None:
     assert len(worker.usages) == 6
     assert result.usage.prompt_tokens == sum(usage["prompt_tokens"] for usage in worker.usages)
     assert result.usage.generated_tokens == sum(usage["completion_tokens"] for usage in worker.usages)
-    assert result.usage.cached_tokens == sum(u["prompt_tokens_details"]["cached_tokens"] for u in worker.usages)
+    drawn = [usage for usage, body in zip(worker.usages, worker.requests, strict=True) if "n" in body]
+    assert result.usage.cached_tokens == sum(usage["prompt_tokens_details"]["cached_tokens"] for usage in drawn)
 
 
 def test_usage_is_counted_for_each_item_apart() -> None:

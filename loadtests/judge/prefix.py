@@ -4,13 +4,12 @@ The prompts are the service's own, with references, as they came to the worker. 
 that each begins with an empty cache.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 
+from loadtests.judge.counting import Counter
 from loadtests.judge.figures import unique_tokens
 
 Prompts = Sequence[Sequence[int]]
@@ -43,16 +42,18 @@ class PrefixBench:
             "one, then the rest": [prompts[:1], prompts[1:]],
             "one by one": [[prompt] for prompt in prompts],
         }[order]
-        prompt_tokens = cached_tokens = 0
-        started_s = time.perf_counter()
-        for group in groups:
-            usage = await self._read(group, salt)
-            prompt_tokens += usage["prompt_tokens"]
-            cached_tokens += (usage["prompt_tokens_details"] or {}).get("cached_tokens", 0)
-        wall_s = time.perf_counter() - started_s
-        return Sending(order, prompt_tokens, prompt_tokens - cached_tokens, unique_tokens(prompts), wall_s)
 
-    async def _read(self, prompts: Prompts, salt: str) -> dict[str, Any]:
+        async def send() -> int:
+            for group in groups:
+                await self._read(group, salt)
+            return 0
+
+        # The answers' usage tells the cached tokens of a list's last prompt alone.
+        cost = await Counter(self._http).measure(send)
+        prompt_tokens = cost.tokens.computed + cost.tokens.cached
+        return Sending(order, prompt_tokens, cost.tokens.computed, unique_tokens(prompts), cost.wall_s)
+
+    async def _read(self, prompts: Prompts, salt: str) -> None:
         body = {
             "model": self._model,
             "prompt": prompts,
@@ -63,5 +64,4 @@ class PrefixBench:
             "cache_salt": salt,
         }
         answer = await self._http.post("/v1/completions", json=body)
-        usage: dict[str, Any] = answer.raise_for_status().json()["usage"]
-        return usage
+        answer.raise_for_status()

@@ -254,7 +254,10 @@ class Usage(Wire):
     for its verdict counts again."""
 
     prompt_tokens: int
-    cached_tokens: int | None = Field(description="part of `prompt_tokens` served from cache; null if not reported")
+    cached_tokens: int | None = Field(
+        description="part of `prompt_tokens` served from cache, of those calls for which the worker says it: vLLM does "
+        "for one prompt, not for several at once; null where it says nothing"
+    )
     generated_tokens: int
 
 

@@ -275,7 +275,8 @@ class WorkerClient:
         if [choice.index for choice in choices] != list(range(expected)):
             raise WorkerAnswerInvalid(f"the worker returned {len(choices)} choices for {expected}")
         usage = completions.usage
-        details = usage.prompt_tokens_details
+        # Of a list of prompts vLLM tells the cached tokens of the last one alone.
+        details = usage.prompt_tokens_details if expected == 1 or "n" in body else None
         spent.add(usage.prompt_tokens, usage.completion_tokens or 0, details.cached_tokens if details else None)
         return choices
 
