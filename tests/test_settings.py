@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from stepreward.errors import ConfigurationError
-from stepreward.settings import ENV_PREFIX, Settings
+from stepreward.settings import ENV_PREFIX, JUDGE, Settings
 
 FIELDS = Settings.model_fields
 TEXTS = {str, Path, str | None, Path | None, SecretStr | None}
@@ -206,6 +206,25 @@ def test_a_worker_and_a_store_that_are_named_are_called():
     assert (settings.effective_worker_urls, settings.effective_qdrant_url) == (["http://w:1"], "http://q:2")
 
 
-def test_the_embedded_model_lies_in_the_data_directory_and_another_is_taken_as_named():
+def test_the_embedded_models_lie_in_the_data_directory_and_another_is_taken_as_named():
     assert Settings.load({"data_dir": "/d"}).model_path == "/d/models/smollm2-135m-instruct"
+    assert Settings.load({"data_dir": "/d", "model": "embedded-judge"}).model_path == "/d/models/smollm2-135m-judge"
     assert Settings.load({"data_dir": "/d", "model": "org/name"}).model_path == "org/name"
+
+
+def test_the_embedded_judge_alone_brings_its_words_and_its_calibration():
+    judge = Settings.load({"model": "embedded-judge"})
+    assert [judge.effective_retsp_template, judge.effective_rprm_template] == [JUDGE / "retsp.txt", JUDGE / "rprm.txt"]
+    assert judge.effective_calibration == JUDGE / "calibration.json"
+    for model in ("embedded", "org/name"):
+        plain = Settings.load({"model": model})
+        assert plain.effective_retsp_template is plain.effective_rprm_template is plain.effective_calibration is None
+        assert plain.model_adapters is None
+
+
+def test_a_template_of_the_users_own_takes_the_calibration_of_the_judge_away(tmp_path: Path):
+    judge = {"model": "embedded-judge"}
+    assert Settings.load(judge | {"retsp_template": str(tmp_path / "words.txt")}).effective_calibration is None
+    own = tmp_path / "calibration.json"
+    assert Settings.load(judge | {"calibration": str(own)}).effective_calibration == own
+    assert Settings.load(judge | {"calibration": "none"}).effective_calibration is None

@@ -10,6 +10,7 @@ import torch
 from click.testing import CliRunner, Result
 from safetensors.torch import load_file
 
+from stepreward.calibrate.steps import read_steps
 from stepreward.cli import cli
 from stepreward.errors import ConfigurationError
 from stepreward.training.adapter import WEIGHTS
@@ -157,3 +158,36 @@ def test_a_run_without_a_checkpoint_has_no_adapters(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["train", "adapter", str(tmp_path), "-o", str(tmp_path / "adapter")])
     assert isinstance(result.exception, ConfigurationError)
     assert "no checkpoint yet" in result.exception.message
+
+
+def graded(given: Path, adapter: Path, file: Path, output: Path, *more: str) -> Result:
+    arguments = ["train", "grade", str(file), "--adapter", str(adapter), "-o", str(output), "--device", "cpu"]
+    words = ["--model", str(given / "model"), "--retsp-template", str(given / "words.txt")]
+    return CliRunner().invoke(cli, [*arguments, *words, *more])
+
+
+def test_adapters_grade_what_was_held_out_as_calibrate_reads_it(given: Path, tmp_path: Path) -> None:
+    assert train(given, tmp_path / "run", "--tokens", "200").exception is None
+    adapter, output = checkpoints(tmp_path / "run")[-1], tmp_path / "steps.jsonl"
+    assert graded(given, adapter, given / "data.jsonl.gz", output).exception is None
+    first = output.read_bytes()
+    steps = list(read_steps(output))
+    assert {step.label for step in steps} == {True, False}
+    assert len({step.group for step in steps}) == len(steps)
+    output.write_bytes(first[: len(first) // 2])
+    assert graded(given, adapter, given / "data.jsonl.gz", output).exception is None
+    assert output.read_bytes() == first
+
+
+def test_adapters_grade_processbench_as_its_evaluation_reads_it(given: Path, tmp_path: Path) -> None:
+    assert train(given, tmp_path / "run", "--tokens", "200").exception is None
+    rows = [{"id": f"x-{label}", "problem": "7?", "steps": ["yes", "no"], "label": label} for label in (-1, 1)]
+    file, output = tmp_path / "gsm8k.jsonl", tmp_path / "scores.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    adapter = checkpoints(tmp_path / "run")[-1]
+    assert graded(given, adapter, file, output, "--format", "processbench").exception is None
+    told = [json.loads(line) for line in output.read_text().splitlines()]
+    assert [row["id"] for row in told] == ["x--1", "x-1"]
+    assert all(0 < score < 1 for row in told for score in row["scores"])
+    arguments = ["eval", "processbench", str(file), "-o", str(tmp_path / "eval"), "--recorded", str(output)]
+    assert CliRunner().invoke(cli, arguments).exit_code == 0

