@@ -222,6 +222,12 @@ def test_the_embedded_judge_alone_brings_its_words_and_its_calibration():
         assert plain.model_adapters is None
 
 
+def test_the_embedded_judge_gets_references_only_where_they_are_set():
+    assert Settings.load({}).effective_references == (1, 1)
+    assert Settings.load({"model": "embedded-judge"}).effective_references == (0, 0)
+    assert Settings.load({"model": "embedded-judge", "retrieval_steps": 2}).effective_references == (0, 2)
+
+
 def test_a_template_of_the_users_own_takes_the_calibration_of_the_judge_away(tmp_path: Path):
     judge = {"model": "embedded-judge"}
     assert Settings.load(judge | {"retsp_template": str(tmp_path / "words.txt")}).effective_calibration is None

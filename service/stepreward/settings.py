@@ -195,8 +195,15 @@ class Settings(BaseSettings):
     )
 
     # retrieval
-    retrieval_questions: int = Field(1, ge=0, le=16, description="reference questions in a prompt, if not asked")
-    retrieval_steps: int = Field(1, ge=0, le=16, description="reference steps in a prompt, if not asked")
+    retrieval_questions: int = Field(
+        1,
+        ge=0,
+        le=16,
+        description="reference questions in a prompt, if not asked; none for the embedded judge unless set",
+    )
+    retrieval_steps: int = Field(
+        1, ge=0, le=16, description="reference steps in a prompt, if not asked; embedded-judge: 0"
+    )
     retrieval_pool_questions: int = Field(
         16, ge=1, le=256, description="nearest questions whose steps are searched for reference steps"
     )
@@ -439,6 +446,16 @@ class Settings(BaseSettings):
     @property
     def effective_rprm_template(self) -> Path | None:
         return self.rprm_template or (JUDGE / "rprm.txt" if self.model == EMBEDDED_JUDGE else None)
+
+    @property
+    def effective_references(self) -> tuple[int, int]:
+        """Questions and steps in a prompt, if not asked. The embedded judge was trained without: it gets those set."""
+        names = ("retrieval_questions", "retrieval_steps")
+        questions, steps = (
+            0 if self.model == EMBEDDED_JUDGE and name not in self.model_fields_set else getattr(self, name)
+            for name in names
+        )
+        return questions, steps
 
     @property
     def effective_calibration(self) -> Path | None:

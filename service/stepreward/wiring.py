@@ -276,9 +276,10 @@ def make_retriever(
 
 def search_options(settings: Settings) -> SearchOptions:
     """What a request that says nothing gets."""
+    questions, steps = settings.effective_references
     return SearchOptions(
-        questions=settings.retrieval_questions,
-        steps=settings.retrieval_steps,
+        questions=questions,
+        steps=steps,
         min_similarity=settings.retrieval_min_similarity,
         exclude_duplicates=settings.retrieval_exclude_duplicates,
         rerank=settings.retrieval_reranker != "none",
