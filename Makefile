@@ -26,7 +26,7 @@ CLIENTS_STAMP := .tools/clients/.setup
 INPUTS := pyproject.toml uv.lock scripts/setup.sh
 CACHES := .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 
-.PHONY: help setup serve test test-clients ops-check loadtest chaos-ingest chaos chaos-edge bench-retrieval bench-overload bench-judge lint format clean
+.PHONY: help setup serve test test-clients ops-check loadtest chaos-ingest chaos chaos-edge bench-retrieval bench-overload bench-clients bench-judge lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -74,6 +74,9 @@ bench-retrieval: $(DEV_STAMP) ## measure retrieval at 10,000 to 1,000,000 steps,
 
 bench-overload: $(DEV_STAMP) ## measure the gateway with more to do than it can, into docs/bench; 8 minutes
 	@exec $(BIN)/python -m loadtests.overload $(ARGS)
+
+bench-clients: $(DEV_STAMP) ## measure what clients get: 1,024 posts at once, the SDK's overhead; docs/bench; 4 minutes
+	@exec $(BIN)/python -m loadtests.clients $(ARGS)
 
 # As the worker's, the second model's threads sleep while they wait: nothing that is measured spins beside it.
 bench-judge: $(DEV_STAMP) ## measure what judging costs, against R-PRM's own way and plain vLLM, into docs/bench; 10 minutes
