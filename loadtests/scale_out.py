@@ -12,6 +12,7 @@ import json
 import random
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -76,7 +77,7 @@ class Cluster:
         self.workers = [parts.worker(*options) for _ in range(plan.workers)]
         port = free_port()
         argv = [str(_ROUTER.absolute()), "--host", "127.0.0.1", "--port", str(port), "--policy", plan.policy]
-        argv += ["--prometheus-host", "127.0.0.1", "--prometheus-port", str(free_port()), "--disable-retries"]
+        argv += ["--prometheus-host", "127.0.0.1", "--prometheus-port", str(free_port()), "--retry-max-retries", "2"]
         argv += ["--max-concurrent-requests", "4096", "--worker-urls", *self.workers]
         self.router = parts.start("router", argv, f"http://127.0.0.1:{port}", "/readiness")
         self.gateway = parts.gateway(
@@ -104,6 +105,7 @@ async def rollouts(cluster: Cluster, plan: Plan) -> tuple[float, int, int]:
     """Seconds, steps and failures of all rollouts."""
     rng, done, steps, failed = random.Random(), 0, 0, 0  # noqa: S311
     bodies = [body for _ in range(plan.questions) for body in _rollouts_of_a_question(rng, plan.method)]
+    rng.shuffle(bodies)  # a burst comes in no order
     room, began_s = asyncio.Semaphore(plan.at_once), time.perf_counter()
 
     async def one(http: httpx.AsyncClient, body: dict[str, object]) -> None:
@@ -166,10 +168,14 @@ def measure(parts: Stack, plan: Plan) -> Measured:
 @click.option("--questions", type=int, default=16, show_default=True, help="for each worker, eight rollouts each")
 @click.option("--speed-tokens-s", type=float, default=20_000, show_default=True, help="of a worker")
 @click.option("--blocks", type=int, default=2048, show_default=True, help="of 16 tokens, in a worker's prefix cache")
-def main(*, out: Path, questions: int, speed_tokens_s: float, blocks: int) -> None:
+@click.option("--kill-only", is_flag=True, help="only the run in which a worker is killed")
+@click.option("--workers", "sizes", type=int, multiple=True, default=(1, 2, 4), show_default=True)
+def main(
+    *, out: Path, questions: int, speed_tokens_s: float, blocks: int, sizes: Sequence[int], kill_only: bool
+) -> None:
     """Print a line for each run, and write them all."""
-    runs = [("rprm", workers, policy, None) for workers in (1, 2, 4) for policy in ("cache_aware", "round_robin")]
-    runs += [("rprm", 4, "cache_aware", 0.4)]
+    runs = [("rprm", workers, policy, None) for workers in sizes for policy in ("cache_aware", "round_robin")]
+    runs = [*(runs if not kill_only else []), ("rprm", max(sizes), "cache_aware", 0.4)]
     found = []
     with TemporaryDirectory() as folder, stack(Path(folder)) as parts:
         names = {"ENCODER_URL": parts.worker(), "ENCODER_MODEL": "bag-of-words", "PCA_DIMENSIONS": "0"}
