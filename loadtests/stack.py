@@ -6,12 +6,13 @@ For tests and load tests that need all of it and no model. Everything listens on
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -129,7 +130,9 @@ def stack(folder: Path) -> Iterator[Stack]:
 @contextmanager
 def running(argv: list[str], log: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as output:
-        process = subprocess.Popen(argv, env=dict(environment), cwd=_ROOT, stdout=output, stderr=output)
+        process = subprocess.Popen(
+            argv, env=dict(environment), cwd=_ROOT, stdout=output, stderr=output, start_new_session=True
+        )
     try:
         yield process
     finally:
@@ -139,6 +142,9 @@ def running(argv: list[str], log: Path, environment: Mapping[str, str]) -> Itera
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        # What a killed one left behind: vLLM's engine outlives its front end.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
