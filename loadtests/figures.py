@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-_RESAMPLES = 2_000
-_LEVEL = 0.95
+from stepreward.evaluation.intervals import bootstrap_interval
 
 # Milliseconds of each search, one list for each round.
 Samples = Sequence[Sequence[float]]
@@ -40,7 +39,7 @@ def _percentile(samples: Samples, drawn: npt.NDArray[np.int64], percent: float) 
 
 
 def _interval(rounds: int, statistic: Callable[[npt.NDArray[np.int64]], float]) -> Figure:
-    rng = np.random.default_rng(0)
-    again = [statistic(rng.integers(0, rounds, rounds)) for _ in range(_RESAMPLES)]
-    low, high = np.percentile(again, [50 * (1 - _LEVEL), 50 * (1 + _LEVEL)])
-    return Figure(statistic(np.arange(rounds)), float(low), float(high))
+    """Of one round there is no interval: it is the figure alone."""
+    value = statistic(np.arange(rounds))
+    again = bootstrap_interval([rounds], lambda drawn: np.apply_along_axis(statistic, -1, drawn[0]), seed=0)
+    return Figure(value, again.low if again else value, again.high if again else value)

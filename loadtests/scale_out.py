@@ -20,7 +20,8 @@ from tempfile import TemporaryDirectory
 import click
 import httpx
 
-from loadtests.stack import Stack, free_port, stack
+from loadtests.process import free_port
+from loadtests.stack import Stack, stack
 
 _ROUTER = Path(".tools/router/bin/vllm-router")
 _ROLLOUTS = 8

@@ -1,7 +1,6 @@
 """The scripted worker and its model on a real socket and a real disk, for gateways that run as processes."""
 
 import asyncio
-import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from loadtests.scripted_worker import ScriptedWorker, byte_tokenizer, chat_tokenizer
+from loadtests.scripted_worker import ScriptedWorker, chat_tokenizer
 
 
 @dataclass(frozen=True)
@@ -52,17 +51,7 @@ def _application(worker: ScriptedWorker) -> Starlette:
 
     async def forward(request: Request) -> Response:
         content = await request.body()
-        asked = json.loads(content) if content else {}
-        if "prompt" in asked and "n" not in asked and "logprob_token_ids" not in asked:
-            return Response(json.dumps(_spelled(asked)), media_type="application/json")
         answer = await http.request(request.method, request.url.path, content=content)
         return Response(answer.content, answer.status_code, media_type="application/json")
 
     return Starlette(routes=[Route("/{path:path}", forward, methods=["GET", "POST"])])
-
-
-def _spelled(asked: dict[str, object]) -> dict[str, object]:
-    """What a start asks for, to compare tokenizers."""
-    ids = list(byte_tokenizer().trusted(" 9, 10, 11"))[:8]
-    choice = {"index": 0, "text": byte_tokenizer().decode(ids), "token_ids": ids}
-    return {"choices": [choice], "usage": {"prompt_tokens": 1, "completion_tokens": len(ids)}}

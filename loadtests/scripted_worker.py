@@ -91,8 +91,8 @@ def p_first(prompt: Sequence[int]) -> float:
 class ScriptedWorker:
     """`faults` are by the number of the completion call, from 0; `always` is every call's, /v1/models included.
 
-    An answer takes `latency_s`, and one of `slots` where they are counted: that is its capacity. A refusal comes at
-    once. It dies of a prompt that holds the text `dies_of`, and of `kill`, with all calls at hand.
+    An answer takes `latency_s`; a refusal comes at once. It dies of a prompt that holds the text `dies_of`, and of
+    `kill`, with all calls at hand.
     """
 
     faults: Mapping[int, Fault] = field(default_factory=dict)
@@ -101,7 +101,6 @@ class ScriptedWorker:
     context_tokens: int = 8192
     reports_cache: bool = True
     latency_s: float = 0
-    slots: int | None = None
     dies_of: str | None = None
     deaths: int = 0
     tokens_done: int = 0
@@ -117,7 +116,6 @@ class ScriptedWorker:
         self._dead = asyncio.Event()
         self._running = asyncio.Event()
         self._running.set()
-        self._free = asyncio.Semaphore(self.slots or 1_000_000)
 
     def is_killed_by(self, prompts: Iterable[Sequence[int]]) -> bool:
         dies_of = self.dies_of
@@ -199,8 +197,7 @@ class ScriptedWorker:
     async def _send(self, answer: dict[str, Any], fault: Fault | None, request: httpx.Request) -> httpx.Response:
         if fault in _RAISED:
             raise _RAISED[fault]("scripted", request=request)
-        async with self._free:
-            await asyncio.sleep(self.latency_s)
+        await asyncio.sleep(self.latency_s)
         await self._running.wait()
         self.tokens_done += answer.get("usage", {}).get("prompt_tokens", 0)
         if fault in _STATUS:

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import httpx
 
+from loadtests.process import free_port
 from loadtests.scripted_worker import chat_tokenizer
 
 _ROOT = Path(__file__).parents[1]
@@ -158,12 +158,6 @@ def wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> N
             pass
         time.sleep(0.1)
     raise RuntimeError(f"{log.name}: not ready\n{log.read_text(errors='replace')[-2000:]}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def prometheus_binary() -> str:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from loadtests.process import free_ports
 from loadtests.scripted_http import running, save_model
 from loadtests.scripted_worker import ScriptedWorker
 
@@ -69,16 +69,6 @@ def start(flags: Mapping[str, object], env: Mapping[str, str], out: object) -> "
     command = [sys.executable, "-m", "stepreward", "gateway", *(f"--{name}={value}" for name, value in flags.items())]
     environment = {**inherited, "HF_HUB_OFFLINE": "1", **env}
     return subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environment)  # type: ignore[call-overload,no-any-return]
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def wait_for(

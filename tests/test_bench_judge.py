@@ -8,8 +8,8 @@ import pytest
 
 from loadtests.judge.figures import ratio_of_medians, unique_tokens
 from loadtests.judge.items import VotedSolution, voted_solutions
-from loadtests.judge.running import free_ports
 from loadtests.judge.votes import Door
+from loadtests.process import free_port
 from stepreward.values import Solution
 
 
@@ -53,7 +53,7 @@ def test_the_door_gives_votes_for_the_steps_it_knows_and_passes_on_everything_el
         return httpx.Response(200, json={"choices": choices})
 
     async def ask() -> tuple[int, list[float]]:
-        (port,) = free_ports(1)
+        port = free_port()
         async with httpx.AsyncClient(transport=httpx.MockTransport(worker), base_url="http://worker") as behind:
             door = Door(behind)
             door.give({(1, 2): [True, False]})

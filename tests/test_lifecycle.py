@@ -13,7 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway_process import Gateway, free_ports, gateway, start, wait_for
+from gateway_process import Gateway, gateway, start, wait_for
+from loadtests.process import free_ports
 from loadtests.scripted_worker import ScriptedWorker
 from serving import read_all, serving
 from stepreward.schema import ErrorBody

@@ -8,7 +8,6 @@ import json
 import math
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from loadtests.process import free_ports
 from places import DATA_DIR
 from stepreward.errors import ConfigurationError
 from stepreward.schema import ScoreResponse
@@ -56,7 +56,7 @@ class Running:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     output = tmp_path_factory.mktemp("serve") / "output"
-    gateway, worker, qdrant = _free_ports(3)
+    gateway, worker, qdrant = free_ports(3)
     flags = {"port": gateway, "worker-port": worker, "qdrant-port": qdrant, "data-dir": DATA_DIR, "rprm-max-tokens": 48}
     command = [sys.executable, "-m", "stepreward", "serve", *(f"--{name}={value}" for name, value in flags.items())]
     with output.open("wb") as out:
@@ -332,16 +332,6 @@ def test_sigterm_stops_everything_within_ten_seconds_and_leaves_no_process(servi
     assert service.process.wait(15) == 0
     assert time.monotonic() - started_s < 10
     assert not _processes_of(service)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def _wait_for(condition, process: subprocess.Popen[bytes], timeout_s: float, output: Path) -> None:

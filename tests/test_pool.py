@@ -349,3 +349,21 @@ def test_a_worker_that_comes_later_is_taken_in_if_it_serves_the_same() -> None:
             return [upstream.healthy for upstream in pool._upstreams]
 
     assert asyncio.run(use()) == [True, True, False]
+
+
+def test_a_worker_that_came_later_is_left_when_it_freezes() -> None:
+    first, late = ScriptedWorker(latency_s=0.01), ScriptedWorker(latency_s=0.01)
+    late.kill()
+
+    async def use() -> list[float | None]:
+        async with AsyncExitStack() as stack:
+            clients = [WorkerClient(await stack.enter_async_context(one.http())) for one in (first, late)]
+            clients[1].require(await clients[0].connect())
+            pool = WorkerPool(clients, QUICK)
+            await stack.enter_async_context(pool.watching(away=clients[1:]))
+            late.revive()
+            await until_true(lambda: pool._upstreams[1].healthy)
+            late.freeze()
+            return await asyncio.wait_for(asyncio.gather(*(read(pool, [number]) for number in range(10))), 30)
+
+    assert asyncio.run(use()) == pytest.approx([p_first([number]) for number in range(10)])

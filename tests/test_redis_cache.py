@@ -7,7 +7,6 @@ import asyncio
 import logging
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -20,6 +19,7 @@ import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from loadtests.process import free_port
 from stepreward.errors import ConfigurationError
 from stepreward.metrics import Metrics
 from stepreward.redis_cache import PAUSE_S, RedisCache
@@ -83,18 +83,12 @@ class Server:
 def running(directory: Path, password: str | None = None) -> Iterator[Server]:
     if shutil.which("redis-server") is None:
         pytest.skip("needs redis-server (Debian: apt-get install redis-server)")
-    server = Server(_free_port(), directory, password)
+    server = Server(free_port(), directory, password)
     try:
         server.start()
         yield server
     finally:
         server.kill()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -375,7 +369,7 @@ def test_failures_at_once_are_counted_each_and_logged_once(caplog) -> None:
         await asyncio.gather(*(bench.cache.get([str(number)]) for number in range(10)))
         assert bench.redis_errors("read") == 10
 
-    on_gateways(use, gateway(f"redis://127.0.0.1:{_free_port()}"))
+    on_gateways(use, gateway(f"redis://127.0.0.1:{free_port()}"))
     assert [record.getMessage() for record in caplog.records].count("cache_redis_failed") == 1
 
 

@@ -18,7 +18,8 @@ import click
 from rich.console import Console
 
 from loadtests.overload.load import Answer, Body, circling, post, session
-from loadtests.stack import Stack, free_port, stack
+from loadtests.process import free_ports
+from loadtests.stack import Stack, stack
 from stepreward.embedded.worker import worker_argv, worker_env
 from stepreward.settings import Settings
 
@@ -52,7 +53,7 @@ def worker(built: Stack, settings: Settings, port: int) -> str:
 
 
 async def run(built: Stack, settings: Settings, told: Console) -> dict[str, object]:
-    ports = [free_port(), free_port()]
+    ports = free_ports(2)
     urls = [await asyncio.to_thread(worker, built, settings, port) for port in ports]
     built.environment["STEPREWARD_MODEL"] = settings.model_path
     url = built.gateway(

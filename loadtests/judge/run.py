@@ -15,11 +15,12 @@ from loadtests.judge.items import VotedSolution, voted_solutions
 from loadtests.judge.one_pass import OnePass, Pass
 from loadtests.judge.reference import SecondCopy
 from loadtests.judge.rounds import Bench, Costs, measure
-from loadtests.judge.running import free_ports, prepare_model, running
+from loadtests.judge.running import prepare_model, running
 from loadtests.judge.same_scores import Comparison, SameScores
 from loadtests.judge.slots import Slots
 from loadtests.judge.votes import Door
 from loadtests.judge.ways import Raw, Reference, Sampling, Service, salted
+from loadtests.process import free_port, free_ports
 from stepreward.embedded.child import ChildFailed
 from stepreward.prompts.retsp import RetSP
 from stepreward.prompts.rprm import RPRM
@@ -102,7 +103,7 @@ async def _with_service(options: Options, settings: Settings, measured: Measured
         http = await stack.enter_async_context(_http(settings))
         door, serve = None, None
         if not options.url:
-            door, (door_port,) = Door(http), free_ports(1)
+            door, door_port = Door(http), free_port()
             await stack.enter_async_context(door.open(door_port))
             serve = settings.model_copy(update={"worker_url": f"http://127.0.0.1:{door_port}"})
         worker = None if options.worker_url else settings

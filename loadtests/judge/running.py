@@ -1,7 +1,6 @@
 """Starts what is measured: the worker with `serve`'s own command line, and `serve` in front of it."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -21,16 +20,6 @@ from stepreward.settings import Settings
 _START_S = 900
 # `serve` takes up to eight seconds to stop its own parts.
 _GRACE_S = 15
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [int(one.getsockname()[1]) for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def prepare_model(settings: Settings) -> None:

@@ -14,7 +14,7 @@ import aiohttp
 
 from loadtests.figures import Figure, ratio
 from loadtests.overload.load import Answer, Body, arriving, circling, item_request, post, session, watching_livez
-from loadtests.overload.process import cpu_s, memory_mib
+from loadtests.process import cpu_s, memory_mib
 from loadtests.stack import Stack
 
 _OVERLOADS = (1, 2, 5, 10)

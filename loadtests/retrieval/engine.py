@@ -1,7 +1,6 @@
 """The embedded engine as a process of its own: started on a directory, asked for what it takes."""
 
 import asyncio
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from loadtests.process import cpu_s, free_port
 from stepreward.errors import ConfigurationError
 from stepreward.retrieval.qdrant import Address, connect
 from stepreward.retrieval.store import Store
@@ -54,8 +54,7 @@ class Engine:
 
     def cpu_s(self) -> float:
         """Time on a processor until now, of all its threads that still run."""
-        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
-        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+        return cpu_s(self.process.pid)
 
     def disk_mib(self) -> float:
         """What its files take, holes left out."""
@@ -75,9 +74,7 @@ def opened(url: str) -> Store:
 @asynccontextmanager
 async def running(data_dir: Path) -> AsyncIterator[Engine]:
     """Ended with SIGTERM, so that it flushes and closes. Raises ConfigurationError where it does not start."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     data_dir.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240
     command = [sys.executable, "-m", "stepreward.embedded.qdrant.server", "--data-dir", str(data_dir)]
     started_s = time.monotonic()

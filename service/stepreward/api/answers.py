@@ -6,6 +6,7 @@ import math
 import random
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -67,7 +68,7 @@ class Counted:
             return
         request = Request(scope, receive)
         request.state.request_id = uuid.uuid4().hex
-        started_s, status = time.perf_counter(), _GONE
+        started_s, status = time.perf_counter(), 0
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -83,36 +84,29 @@ class Counted:
         metrics.received.inc()
         with _traced(request, metrics.tracing) as ended:
             try:
-                await self._answered(request, send_with_id)
+                await self._answered(request, send_with_id, lambda: status > 0)
             finally:
                 route = getattr(scope.get("route"), "path", "unknown")
-                metrics.requests.labels(route, str(status)).inc()
+                metrics.requests.labels(route, str(status or _GONE)).inc()
                 metrics.duration.labels(route).observe(time.perf_counter() - started_s)
-                ended(route, status)
+                ended(route, status or _GONE)
 
-    async def _answered(self, request: Request, send: Send) -> None:
-        has_begun = False
-
-        async def send_and_see(message: Message) -> None:
-            nonlocal has_begun
-            has_begun = True
-            await send(message)
-
+    async def _answered(self, request: Request, send: Send, has_begun: Callable[[], bool]) -> None:
         try:
             _check_open(request)
             request.state.tenant = _tenant(request)
             caller.current.set(Caller(request.state.request_id, _run(request)))
-            await self._app(request.scope, request.receive, send_and_see)
+            await self._app(request.scope, request.receive, send)
         except asyncio.CancelledError:
             # By the server alone, whose time to finish what it has is over.
-            if has_begun:
+            if has_begun():
                 raise
             answer = await _answer_error(request, errors.Stopping("the service stopped before this was done"))
             await answer(request.scope, request.receive, send)
         except Exception as error:
             # The handlers know every error of a route: what is left is a bug. Half an answer cannot be taken back, but
             # it must not look whole, so the server is left to break the connection.
-            if has_begun:
+            if has_begun():
                 raise
             answer = await _answer_error(request, error)
             await answer(request.scope, request.receive, send)

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import aiohttp
 import httpx
@@ -98,6 +99,28 @@ class ServedModel:
     max_model_len: int
 
 
+@dataclass(frozen=True)
+class Counts:
+    """Of a worker's own metrics. Each is None where it does not say so.
+
+    `tokens_done`: prompt and generated tokens since it started, which grow while it gets on; `cache_tokens`: what its
+    key-value cache holds.
+    """
+
+    tokens_done: float | None = None
+    cache_tokens: int | None = None
+
+    @classmethod
+    def read(cls, metrics: bytes) -> Self:
+        done = [float(count) for count in _DONE.findall(metrics)]
+        cache = _CACHE.search(metrics)
+        sizes = {name: int(size) for name, size in _CACHE_FIELD.findall(cache[1])} if cache else {}
+        return cls(
+            tokens_done=sum(done) if done else None,
+            cache_tokens=sizes[b"block_size"] * sizes[b"num_gpu_blocks"] if len(sizes) == 2 else None,
+        )
+
+
 class WorkerClient:
     """Calls one vLLM server or router. `http` has its base URL and its limits.
 
@@ -147,24 +170,13 @@ class WorkerClient:
         if self.served and (self.served.id, self.served.max_model_len) != (other.id, other.max_model_len):
             raise ConfigurationError(f"STEPREWARD_WORKER_URL: {self.url} serves {self.served}, and not {other}")
 
-    async def tokens_done(self) -> float | None:
-        """Prompt and generated tokens since it started: what grows while it gets on. None where it does not say so."""
-        counts = [float(count) for count in _DONE.findall(await self._metrics())]
-        return sum(counts) if counts else None
-
-    async def cache_tokens(self) -> int | None:
-        """Tokens that its key-value cache holds; None where it does not say so."""
-        found = _CACHE.search(await self._metrics())
-        sizes = {name: int(size) for name, size in _CACHE_FIELD.findall(found[1])} if found else {}
-        return sizes[b"block_size"] * sizes[b"num_gpu_blocks"] if len(sizes) == 2 else None
-
-    async def _metrics(self) -> bytes:
-        """Empty where there are none, or no answer."""
+    async def counts(self) -> Counts:
+        """What it says of itself; nothing where it has no metrics, or does not answer."""
         try:
             answer = await self._http.get("/metrics", timeout=_ASK_S)
         except _NO_ANSWER:
-            return b""
-        return answer.content if answer.is_success else b""
+            return Counts()
+        return Counts.read(answer.content) if answer.is_success else Counts()
 
     async def is_alive(self) -> bool:
         """Whether it answers at all and does not say itself that its engine is dead."""

@@ -73,9 +73,10 @@ class Upstream:
 
     async def measure(self) -> None:
         """Its room, from what it says of itself."""
-        self._done = await self.client.tokens_done()
+        counts = await self.client.counts()
+        self._done = counts.tokens_done
         if self._rule.inflight_tokens is None:
-            self.room_tokens = await self.client.cache_tokens() or self.room_tokens
+            self.room_tokens = counts.cache_tokens or self.room_tokens
 
     def takes(self, tokens: int, priority: Priority, *, suspect: bool) -> bool:
         """One call always, however large; one suspect at a time, so that it is known who killed it."""
@@ -129,7 +130,7 @@ class Upstream:
     async def _tokens_done(self) -> float | None:
         try:
             async with asyncio.timeout(self._rule.stall_s / 4):
-                return await self.client.tokens_done()
+                return (await self.client.counts()).tokens_done
         except TimeoutError:
             return None
 
@@ -143,7 +144,9 @@ class Upstream:
         while not self.healthy:
             await asyncio.sleep(pause_s * random.uniform(0.8, 1.2))  # noqa: S311
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-            self.healthy = await self._answers()
+            if await self._answers():
+                await self.measure()
+                self.healthy = True
         self._faults = 0
         self._changed()
 
