@@ -1,6 +1,7 @@
 """Training data: errors put into GSM8K's answers, groups, what is dropped, the mix, and packed prompts."""
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from stepreward.training.gsm8k.solutions import solutions
 from stepreward.training.learner import Learner, Recipe
 from stepreward.training.mix import endless
 from stepreward.training.packing import Example, divided, pack
-from stepreward.training.retsp import examples_of, weights_of
+from stepreward.training.retsp import examples_of, weights_of, with_solution
 from stepreward.values import LabelledSolution
 from tiny_model import write_tiny_model
 
@@ -206,6 +207,45 @@ def test_a_pack_gives_the_scores_of_its_prompts_alone(tmp_path: Path) -> None:
     alone = [score for example in examples for of_one in learner.scores([pack([example])]) for score in of_one]
     assert together == pytest.approx(alone, abs=1e-6)
     assert alone == pytest.approx([p_correct(learner, example, judge) for example in examples], abs=1e-6)
+
+
+def test_versions_of_one_step_are_pairs_and_what_follows_other_steps_is_not() -> None:
+    found = [
+        labelled("Q", ["a", "b"], [True, True]),
+        labelled("Q", ["a", "c"], [True, False]),
+        labelled("Q", ["d"], [False]),
+    ]
+    [group], _ = grouped(found, 0.0, 0)
+    packed = pack(examples_of(group, grader()))
+    assert {tuple(packed.labels[pair].tolist()) for pair in packed.pairs} == {(True, False)}
+    assert len(packed.pairs) == 2
+
+
+def test_a_right_solution_is_learned_from_where_the_prompts_part() -> None:
+    [group], _ = grouped(solutions(QUESTION, MarkedAnswer.parse(ANSWER), 1), 0.0, 0)
+    judge = grader()
+    [written] = [one for one in with_solution(examples_of(group, judge)) if one.written]
+    said = byte_tokenizer().decode(list(written.token_ids[-written.written :]))
+    assert written.label
+    assert group.solutions[0].steps[-1] in said
+    assert group.question not in said
+
+
+def test_ranking_draws_versions_of_a_step_apart(tmp_path: Path) -> None:
+    [group], _ = grouped(solutions(QUESTION, MarkedAnswer.parse(ANSWER), 1), 0.0, 0)
+    packed = pack(examples_of(group, grader()))
+    base = str(write_tiny_model(tmp_path))
+    learner = Learner.create(base, replace(RECIPE, ranking=1.0), device="cpu", adapter=None, seed=0)
+
+    def apart() -> float:
+        margins = learner.margins(packed).detach()
+        return float((margins[packed.pairs[:, 0]] - margins[packed.pairs[:, 1]]).mean())
+
+    before = apart()
+    for _ in range(5):
+        # The grades themselves weigh nothing here.
+        learner.learn([packed], (1e-9, 1e-9), 0)
+    assert apart() > before
 
 
 def p_correct(learner: Learner, example: Example, judge: RetSP) -> float:

@@ -23,11 +23,7 @@ from stepreward.evaluation.labelled import (
 from stepreward.retrieval.encoder import torch_device
 from stepreward.training.grading import Graded, grade, natural
 from stepreward.training.groups import read_groups
-from stepreward.training.learner import Learner, Recipe
-
-_SCORES_ONLY = Recipe(
-    tokens=1, learning_rate=1, warmup_tokens=0, decay=1, rank=1, alpha=1, dropout=0, weight_decay=0, clip=1
-)
+from stepreward.training.learner import SCORES_ONLY, Learner
 
 
 @click.command("grade")
@@ -67,7 +63,7 @@ def command(
     wanted = list(_wanted(files, form, limit, seed))
     done = _done(output)
     device = torch_device(settings.device)
-    learner = Learner.create(base.path, _SCORES_ONLY, device=device, adapter=adapter, seed=0)
+    learner = Learner.create(base.path, SCORES_ONLY, device=device, adapter=adapter, seed=0)
     with counted(Console(stderr=True)) as progress, output.open("a", encoding="utf-8") as out:
         task = progress.add_task("graded", total=len(wanted), completed=len(done))
         for one in wanted:

@@ -7,20 +7,32 @@ import click
 
 from stepreward.commands.train_options import Base
 from stepreward.commands.train_run import run, run_options
-from stepreward.training.retsp import Examples, examples_of
+from stepreward.training.groups import Group
+from stepreward.training.packing import Example
+from stepreward.training.retsp import Examples, examples_of, with_solution
 
 
 @click.command("retsp")
 @run_options
+@click.option("--writing", type=click.FloatRange(0), default=0.0, show_default=True, help="weight of right solutions")
+@click.option(
+    "--ranking", type=click.FloatRange(0), default=0.0, show_default=True, help="weight of pairs, right before wrong"
+)
 def command(data: Path, *, folder: Path, **given: Any) -> None:
     """Train adapters that grade steps by one token, after the prompts that `serve` would ask with.
 
     DATA is what `train data` wrote. A run that was killed, or stopped by --minutes, goes on at its last checkpoint when
     it is called again; --tokens and the rates may be others then.
     """
-    run(data, folder, _examples, given)
+    whole = given["writing"] > 0
 
+    def examples(base: Base) -> tuple[Examples, str]:
+        grader = base.retsp()
 
-def _examples(base: Base) -> tuple[Examples, str]:
-    grader = base.retsp()
-    return lambda group: examples_of(group, grader), grader.version
+        def of(group: Group) -> list[Example]:
+            found = examples_of(group, grader)
+            return with_solution(found) if whole else found
+
+        return of, grader.version
+
+    run(data, folder, examples, given)

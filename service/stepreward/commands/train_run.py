@@ -122,5 +122,8 @@ def _line(told: Told) -> str:
     begun = f"{told.tokens} tokens, {told.seconds:.0f} s"
     if told.kind == "step":
         return f"{begun}: loss {told.loss:.4f}, rate {told.rate:.2e}"
-    auc = ", ".join(f"{name} {'-' if value is None else f'{value:.3f}'}" for name, value in told.auc.items())
-    return f"{begun}: held-out AUC {auc}"
+    return f"{begun}: held-out AUC {_shown(told.auc)}; pairs ordered rightly {_shown(told.ordered)}"
+
+
+def _shown(of_families: Mapping[str, float | None]) -> str:
+    return ", ".join(f"{name} {'-' if value is None else f'{value:.3f}'}" for name, value in of_families.items())

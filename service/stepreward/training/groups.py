@@ -82,13 +82,18 @@ def grouped(
         Group(
             question=question,
             family=next(iter(solutions.values())).source.partition("/")[0],
-            held_out=_share(f"{seed}\0{normalised(question)}") < held_out_share,
+            held_out=is_held_out(question, held_out_share, seed),
             solutions=tuple(kept),
         )
         for question, solutions in questions.items()
         if (kept := [use for solution in solutions.values() if (use := _usable(solution, contradicted)) is not None])
     ]
     return groups, len(contradicted)
+
+
+def is_held_out(question: str, share: float, seed: int) -> bool:
+    """By its words alone, whatever else the data holds."""
+    return _share(f"{seed}\0{normalised(question)}") < share
 
 
 def _usable(solution: LabelledSolution, contradicted: Set[_Key]) -> TrainingSolution | None:

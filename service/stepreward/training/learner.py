@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, softplus
 from transformers import AutoModelForCausalLM
 
 from stepreward.errors import ConfigurationError
@@ -24,7 +24,8 @@ _OPTIMIZER = "learner.pt"
 class Recipe:
     """What of the learning can be chosen. `tokens`: seen in all; the rate falls to 0 over the last `decay` of them.
 
-    `writing`: how much the mean over the tokens of analyses counts beside the mean over verdicts.
+    How much counts beside the mean over verdicts: `writing` the mean over the tokens that are learned one by one,
+    `ranking` the mean over pairs of a right and a wrong version of a step.
     """
 
     tokens: int
@@ -37,11 +38,18 @@ class Recipe:
     weight_decay: float
     clip: float
     writing: float = 1.0
+    ranking: float = 0.0
 
     def rate(self, seen: int) -> float:
         """The learning rate after so many tokens."""
         left = max(self.tokens - seen, 0) / max(self.decay * self.tokens, 1)
         return self.learning_rate * min(1.0, (seen + 1) / max(self.warmup_tokens, 1), left)
+
+
+# Of one that grades and learns nothing.
+SCORES_ONLY = Recipe(
+    tokens=1, learning_rate=1, warmup_tokens=0, decay=1, rank=1, alpha=1, dropout=0, weight_decay=0, clip=1
+)
 
 
 def weights_sha256(directory: str) -> str | None:
@@ -57,7 +65,7 @@ def weights_sha256(directory: str) -> str | None:
 
 
 class Learner:
-    """Learns which of two tokens comes next, and analyses token by token."""
+    """Learns which of two tokens comes next, which of two prompts it fits better, and texts token by token."""
 
     def __init__(self, model: Any, recipe: Recipe, device: str) -> None:
         self.model = model
@@ -100,7 +108,7 @@ class Learner:
         return (hidden[self._ids(packed.ends)].float() * (head[:, 0] - head[:, 1])).sum(dim=-1)
 
     def _writing(self, hidden: torch.Tensor, packed: Packed) -> torch.Tensor:
-        """The sum over the tokens of analyses of how unlikely each was."""
+        """The sum, over the tokens that are learned one by one, of how unlikely each was."""
         logits = self.model.get_output_embeddings()(hidden[self._ids(packed.writes)].to(self.model.dtype)).float()
         return cross_entropy(logits, self._ids(packed.written), reduction="sum")
 
@@ -130,6 +138,7 @@ class Learner:
         self.model.train()
         of_batch = sum(weights[0] if label else weights[1] for packed in batch for label in packed.labels)
         written = sum(len(packed.written) for packed in batch)
+        pairs = sum(len(packed.pairs) for packed in batch)
         total = 0.0
         for packed in batch:
             hidden = self._hidden(packed)
@@ -139,6 +148,9 @@ class Learner:
             loss = binary_cross_entropy_with_logits(margins, labels, weight, reduction="sum") / of_batch
             if len(packed.written):
                 loss = loss + self.recipe.writing * self._writing(hidden, packed) / written
+            if len(packed.pairs):
+                apart = margins[self._ids(packed.pairs[:, 0])] - margins[self._ids(packed.pairs[:, 1])]
+                loss = loss + self.recipe.ranking * softplus(-apart).sum() / pairs
             loss.backward()
             total += float(loss.detach())
         norm = float(torch.nn.utils.clip_grad_norm_(self._parameters, self.recipe.clip))

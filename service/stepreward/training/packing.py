@@ -18,14 +18,15 @@ Ints = NDArray[np.int64]
 class Example:
     """A serving prompt and whether the step that it shows is right.
 
-    `choices`: the tokens for right and wrong, one of which comes next. `written`: how many of the last tokens are not
-    the prompt's but an analysis, to be learned too.
+    `choices`: the tokens for right and wrong, one of which comes next. `written`: how many of the last tokens are
+    learned too, one by one: an analysis, or a right solution. Examples of the same `place` are versions of one step.
     """
 
     token_ids: tuple[int, ...]
     label: bool
     choices: tuple[int, int]
     written: int = 0
+    place: int | None = None
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Packed:
 
     `token_ids`, `positions`: (n,), the latter counted from 0 in each prompt; `sees`: (n, n), row i has True where
     token i may look; `ends`: (examples,), where each prompt ends; `labels`: (examples,); `choices`: (examples, 2).
-    After token `writes[i]` comes token id `written[i]`, which is to be learned.
+    After token `writes[i]` comes token id `written[i]`, which is to be learned. `pairs`: (pairs, 2), numbers of
+    examples: a right version of a step, and a wrong one.
     """
 
     token_ids: Ints
@@ -45,6 +47,7 @@ class Packed:
     choices: Ints
     writes: Ints
     written: Ints
+    pairs: Ints
 
 
 class _Trie:
@@ -112,7 +115,17 @@ def pack(examples: Sequence[Example]) -> Packed:
         np.array([example.choices for example in examples], dtype=np.int64),
         np.array([before for before, _ in written], dtype=np.int64) - 1,
         np.array([trie.tokens[node] for _, node in written], dtype=np.int64),
+        np.array(_pairs(examples), dtype=np.int64).reshape(-1, 2),
     )
+
+
+def _pairs(examples: Sequence[Example]) -> list[tuple[int, int]]:
+    return [
+        (right, wrong)
+        for right, better in enumerate(examples)
+        for wrong, worse in enumerate(examples)
+        if better.place is not None and better.place == worse.place and better.label and not worse.label
+    ]
 
 
 def divided(examples: Sequence[Example], most_tokens: int) -> list[list[Example]]:

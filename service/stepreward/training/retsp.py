@@ -2,7 +2,8 @@
 """RetrievalPRM's training: "+" or "-" after the serving prompts of labelled steps (arXiv 2502.14361).
 
 Deviations from the paper: 1. The steps of a question's solutions are learned from one sequence (packing.py). 2. The
-loss compares the two labels alone, which is what is read when it serves.
+loss compares the two labels alone, which is what is read when it serves. 3. Right and wrong versions of a step may be
+learned as pairs too, and a right solution token by token (the latter as Cobbe et al. 2021 train verifiers).
 """
 
 import json
@@ -10,8 +11,8 @@ import random
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from itertools import islice
+from dataclasses import asdict, dataclass, field, replace
+from itertools import islice, takewhile
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -77,7 +78,10 @@ class State(BaseModel):
 
 @dataclass(frozen=True)
 class Told:
-    """One line of `log.jsonl`: of a step of the optimizer, or of the held-out part."""
+    """One line of `log.jsonl`: of a step of the optimizer, or of the held-out part.
+
+    `ordered`: the share of pairs, a right and a wrong version of a step, in which the right one has the higher score.
+    """
 
     kind: str
     tokens: int
@@ -86,6 +90,7 @@ class Told:
     loss: float | None = None
     rate: float | None = None
     auc: dict[str, float | None] = field(default_factory=dict)
+    ordered: dict[str, float | None] = field(default_factory=dict)
 
 
 def examples_of(group: Group, grader: RetSP) -> list[Example]:
@@ -93,16 +98,29 @@ def examples_of(group: Group, grader: RetSP) -> list[Example]:
 
     Raises ContextOverflow, and ConfigurationError for one prompt with two labels.
     """
-    found: dict[tuple[int, ...], bool] = {}
+    found: dict[tuple[int, ...], Example] = {}
+    places: dict[tuple[str, ...], int] = {}
     for one in group.solutions:
         references = one.references or References((), ((),) * len(one.steps))
         indexes = [index for index, label in enumerate(one.labels) if label is not None]
         prompts = grader.render(Solution(group.question, one.steps), references, indexes)
         for index, prompt in zip(indexes, prompts, strict=True):
-            label = bool(one.labels[index])
-            if found.setdefault(prompt.token_ids, label) != label:
+            place = places.setdefault(one.steps[:index], len(places))
+            example = Example(prompt.token_ids, bool(one.labels[index]), grader.labels, place=place)
+            if found.setdefault(prompt.token_ids, example).label != example.label:
                 raise ConfigurationError(f"contradictory labels: a prompt of {group.question[:60]!r} has both")
-    return [Example(token_ids, label, grader.labels) for token_ids, label in sorted(found.items())]
+    return [found[token_ids] for token_ids in sorted(found)]
+
+
+def with_solution(examples: Sequence[Example]) -> list[Example]:
+    """The longest prompt that shows right steps alone is learned token by token, from where the prompts part."""
+    right = max((one for one in examples if one.label), key=lambda one: len(one.token_ids), default=None)
+    if right is None or len(examples) < 2:
+        return list(examples)
+    columns = zip(*(one.token_ids for one in examples), strict=False)
+    shared = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
+    written = replace(right, written=len(right.token_ids) - shared)
+    return [written if one is right else one for one in examples]
 
 
 def weights_of(examples: Sequence[Example]) -> tuple[float, float]:
@@ -166,8 +184,9 @@ class Run:
         return Told("step", state.tokens, state.steps, state.seconds, loss, rate)
 
     def evaluated(self, held_out: Sequence[Group]) -> Told:
-        """AUC of the held-out steps, by family."""
+        """AUC of the held-out steps, and how many of their pairs are ordered rightly, by family."""
         auc: dict[str, float | None] = {}
+        ordered: dict[str, float | None] = {}
         for family in sorted({group.family for group in held_out}):
             examples = [
                 part
@@ -176,10 +195,11 @@ class Run:
                 for part in divided(self._examples(group), self._pace.pack_tokens)
             ]
             packs = [pack(part) for part in examples]
-            scores = [score for of_pack in self._learner.scores(packs) for score in of_pack]
+            of_packs = list(self._learner.scores(packs))
             labels = [bool(label) for packed in packs for label in packed.labels]
-            auc[family] = step_quality(scores, labels, 0.5).auc
-        return Told("held out", self.state.tokens, self.state.steps, self.state.seconds, auc=auc)
+            auc[family] = step_quality([score for scores in of_packs for score in scores], labels, 0.5).auc
+            ordered[family] = ordered_rightly(packs, of_packs)
+        return Told("held out", self.state.tokens, self.state.steps, self.state.seconds, auc=auc, ordered=ordered)
 
     def save(self) -> None:
         """A checkpoint; the one before the last is taken away."""
@@ -204,6 +224,16 @@ class Run:
         with (self._folder / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(asdict(told)) + "\n")
         tell(told)
+
+
+def ordered_rightly(packs: Sequence[Packed], of_packs: Sequence[Sequence[float]]) -> float | None:
+    """The share of their pairs whose right version has the higher score; None without pairs."""
+    won = [
+        scores[right] > scores[wrong]
+        for packed, scores in zip(packs, of_packs, strict=True)
+        for right, wrong in packed.pairs.tolist()
+    ]
+    return sum(won) / len(won) if won else None
 
 
 def checkpoints(folder: Path) -> list[Path]:

@@ -4,6 +4,8 @@
 - `operand`: another number of the problem stands in the place of one, and is calculated with;
 - `operation`: one operator is exchanged, and calculated with;
 - `dropped`: a part of a sum or product is left out;
+- `extra`: a number of the problem is added, taken away or multiplied with that does not belong there;
+- `complement`: a share stands in the place of what it leaves: 0.3 for 0.7;
 - `unit`: the result is off by a factor of units, per cents or tens;
 - `misread`: a number of the question is read wrongly wherever the step repeats it;
 - `condition`: a word of the text that says how things relate is turned round ("more", "twice", "each day");
@@ -20,10 +22,24 @@ from typing import Literal, get_args
 from stepreward.training.gsm8k.marks import Calculation, Piece, Sentence, evaluated, number
 from stepreward.training.gsm8k.prose import Style, ToldStep, shown
 
-Kind = Literal["slip", "operand", "operation", "dropped", "unit", "misread", "condition", "entity"]
+Kind = Literal[
+    "slip", "operand", "operation", "dropped", "extra", "complement", "unit", "misread", "condition", "entity"
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-_WEIGHTS = {"slip": 3, "operand": 4, "operation": 4, "dropped": 3, "unit": 1, "misread": 2, "condition": 1, "entity": 1}
+# As models go wrong: more often in what they calculate than in calculating.
+_WEIGHTS = {
+    "slip": 2,
+    "operand": 4,
+    "operation": 4,
+    "dropped": 3,
+    "extra": 3,
+    "complement": 3,
+    "unit": 1,
+    "misread": 1.5,
+    "condition": 1.5,
+    "entity": 1,
+}
 # Of a kind, at each calculation: most of what is drawn is not believable.
 _TRIES = 4
 _FACTORS = (2, 3, 4, 7, 10, 12, 24, 60, 100)
@@ -147,6 +163,20 @@ def _dropped(right: Calculation, scope: Sequence[str], rng: random.Random) -> Ca
     return _evaluated(right, (*right.tokens[:place], *right.tokens[place + 2 :]))
 
 
+def _extra(right: Calculation, scope: Sequence[str], rng: random.Random) -> Calculation | None:
+    used = {number(right.tokens[at]) for at in right.numbers}
+    others = [one for one in scope if number(one) not in used]
+    return _evaluated(right, (*right.tokens, rng.choice("+-*"), rng.choice(others))) if others else None
+
+
+def _complement(right: Calculation, scope: Sequence[str], rng: random.Random) -> Calculation | None:
+    shares = [at for at in right.numbers if 0 < number(right.tokens[at]) < 1]
+    if not shares:
+        return None
+    place = rng.choice(shares)
+    return _with(right, place, _plain(1 - number(right.tokens[place])))
+
+
 def _unit(right: Calculation, scope: Sequence[str], rng: random.Random) -> Calculation | None:
     factor = Fraction(rng.choice(_FACTORS))
     others = [one for one in (right.result * factor, right.result / factor) if 100 % one.denominator == 0]
@@ -166,6 +196,8 @@ _CALCULATIONS: dict[str, Callable[[Calculation, Sequence[str], random.Random], C
     "operand": _operand,
     "operation": _operation,
     "dropped": _dropped,
+    "extra": _extra,
+    "complement": _complement,
     "unit": _unit,
     "misread": _misread,
 }

@@ -136,7 +136,7 @@ def shown(value: Fraction, style: Style) -> str:
 
 def _joined(sentences: Sequence[Sentence], rng: random.Random) -> list[tuple[Sentence, ...]]:
     groups: list[tuple[Sentence, ...]] = []
-    share = rng.choice((0.0, 0.2, 0.5))
+    share = rng.choice((0.1, 0.3, 0.6))
     for sentence in sentences:
         if groups and len(groups[-1]) < 3 and rng.random() < share:
             groups[-1] = (*groups[-1], sentence)
@@ -151,7 +151,7 @@ def _led(
     """With its lead, and before it a fact of the question that has one of its numbers."""
     position, number = place
     told = group
-    if rng.random() < 0.3:
+    if rng.random() < 0.45:
         numbers = {token for sentence in group for piece in sentence for token in _numbers(piece)}
         near = [fact for fact in facts if numbers & {*_NUMBERS.findall(fact)}]
         if near:

@@ -14,8 +14,8 @@ from stepreward.training.gsm8k.prose import Style, ToldStep, draw_style, ending,
 from stepreward.values import LabelledSolution
 
 _NOTHING_CALCULATED = 0.15
-_WRONG_END = 0.6
-_EARLY_END = 0.25
+_WRONG_END = 0.15
+_EARLY_END = 0.2
 
 
 def solutions(question: str, answer: MarkedAnswer, seed: int) -> Iterator[LabelledSolution]:
