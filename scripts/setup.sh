@@ -109,7 +109,7 @@ bring_uv() {
 }
 
 sync_lock() {
-  local extras=(--extra gateway --extra encoder --extra embedded) group=(--no-default-groups)
+  local extras=(--extra gateway --extra encoder --extra embedded --extra eval) group=(--no-default-groups)
   if [[ $DEVICE == cpu ]]; then extras+=(--extra worker-cpu); fi
   if [[ $DEV == dev ]]; then group=(--group dev); fi
   # Inexact: torch, and vllm for cuda, are not in the lock. Not compiled to bytecode: that takes 25 s here, and the

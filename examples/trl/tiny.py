@@ -16,9 +16,8 @@ def tokenizer() -> PreTrainedTokenizerFast:
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
     made.add_special_tokens([AddedToken(text, special=True) for text in ("<|im_start|>", "<|im_end|>")])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=made, chat_template=_CHAT, eos_token="<|im_end|>", pad_token="<|im_end|>"
-    )
+    ends = dict.fromkeys(("eos_token", "pad_token"), "<|im_end|>")
+    return PreTrainedTokenizerFast(tokenizer_object=made, chat_template=_CHAT, **ends)
 
 
 def model(vocabulary: int) -> LlamaForCausalLM:
