@@ -147,7 +147,8 @@ class AsyncClient:
                 if number not in part.open:
                     raise ServiceUnavailable(f"{self._connection.url} answered for {result.id}, which was not asked")
                 if is_last or not (result.failure and result.failure.retryable):
-                    tell(number, result.model_copy(update={"id": _name(part.open.pop(number), number)}))
+                    name = _name(part.open.pop(number), number)
+                    tell(number, result if result.id == name else result.model_copy(update={"id": name}))
         if part.open:
             raise ServiceUnavailable(f"{self._connection.url} could not score {len(part.open)} items for now")
 
