@@ -24,7 +24,7 @@ from stepreward.training.learner import Learner, Recipe
 from stepreward.training.mix import endless
 from stepreward.training.packing import Example, divided, pack
 from stepreward.training.retsp import examples_of, weights_of, with_solution
-from stepreward.values import LabelledSolution
+from stepreward.values import LabelledSolution, References, ReferenceStep
 from tiny_model import write_tiny_model
 
 QUESTION = "Natalia sold clips to 48 of her friends in April, and half as many in May. How many clips in all?"
@@ -219,6 +219,18 @@ def test_versions_of_one_step_are_pairs_and_what_follows_other_steps_is_not() ->
     packed = pack(examples_of(group, grader()))
     assert {tuple(packed.labels[pair].tolist()) for pair in packed.pairs} == {(True, False)}
     assert len(packed.pairs) == 2
+
+
+def test_the_references_that_the_data_has_may_be_left_out_of_the_prompts() -> None:
+    shown = References(
+        (), ((ReferenceStep("r", "q", "Shown beside it.", label=True, similarity=0.9, source="s", sha256="0"),),)
+    )
+    solution = TrainingSolution(steps=("a",), labels=(True,), source="made", references=shown)
+    group = group_of("made", 1).model_copy(update={"solutions": (solution,)})
+    [told] = examples_of(group, grader())
+    [alone] = examples_of(group, grader(), references=False)
+    assert "Shown beside it." in byte_tokenizer().decode(list(told.token_ids))
+    assert alone == examples_of(group_of("made", 1), grader())[0]
 
 
 def test_a_right_solution_is_learned_from_where_the_prompts_part() -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from stepreward.commands.evaluation_run import (
     with_options,
 )
 from stepreward.errors import ConfigurationError
-from stepreward.evaluation import ablation, best_of_n, drift, prmbench, processbench, scale_k
+from stepreward.evaluation import ablation, best_of_n, drift, pairs, prmbench, processbench, scale_k
 from stepreward.evaluation.labelled import read_prmbench, read_processbench, stratified, without_blank_steps
 from stepreward.evaluation.replay import fit_prior, read_votes, replay
 from stepreward.policies import PRIOR_NO, PRIOR_YES, Adaptive, Fixed
@@ -71,6 +72,28 @@ def _prmbench(file: Path, recorded: Path | None, recorded_key: str | None, **giv
     answers = answers_of("prmbench", items, options, recorded_of(recorded, recorded_key, "rprm_votes_k10"))
     summary = prmbench.summarise(items, answers, blank_steps, options.reading(asked=recorded is None))
     finish(options, prmbench.report(summary), [summary.run])
+
+
+@command.command("pairs")
+@click.argument("file", type=click.Path(path_type=Path))
+@with_options(*METHOD_OPTIONS, *SERVICE_OPTIONS, *RUN_OPTIONS)
+def _pairs(file: Path, **given: Any) -> None:
+    """Tell right from wrong versions of steps, of the questions that FILE, written by `train data`, holds out.
+
+    --limit draws pairs.
+    """
+    # Needs the extra of `train data`, not that of the other evaluations.
+    from stepreward.training.groups import read_groups  # noqa: PLC0415
+    from stepreward.training.versions import versions  # noqa: PLC0415
+
+    options = Options(**given)
+    drawn = versions(read_groups(file), options.seed)
+    if not drawn:
+        raise ConfigurationError(f"{file}: holds out no question with a right and a wrong version of a step")
+    chosen = random.Random(options.seed).sample(drawn, min(options.limit or len(drawn), len(drawn)))  # noqa: S311
+    answers = asked("pairs", pairs.items_of(chosen), [options.condition(ASKED)], options)[ASKED]
+    summary = pairs.summarise(chosen, answers, options.reading())
+    finish(options, pairs.report(summary), [summary.run])
 
 
 @command.command("ablate")

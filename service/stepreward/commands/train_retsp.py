@@ -18,7 +18,10 @@ from stepreward.training.retsp import Examples, examples_of, with_solution
 @click.option(
     "--ranking", type=click.FloatRange(0), default=0.0, show_default=True, help="weight of pairs, right before wrong"
 )
-def command(data: Path, *, folder: Path, **given: Any) -> None:
+@click.option(
+    "--references/--no-references", default=True, show_default=True, help="whether prompts show those of the data"
+)
+def command(data: Path, *, folder: Path, references: bool, **given: Any) -> None:
     """Train adapters that grade steps by one token, after the prompts that `serve` would ask with.
 
     DATA is what `train data` wrote. A run that was killed, or stopped by --minutes, goes on at its last checkpoint when
@@ -30,9 +33,9 @@ def command(data: Path, *, folder: Path, **given: Any) -> None:
         grader = base.retsp()
 
         def of(group: Group) -> list[Example]:
-            found = examples_of(group, grader)
+            found = examples_of(group, grader, references=references)
             return with_solution(found) if whole else found
 
-        return of, grader.version
+        return of, grader.version if references else f"{grader.version} without references"
 
     run(data, folder, examples, given)

@@ -93,17 +93,20 @@ class Told:
     ordered: dict[str, float | None] = field(default_factory=dict)
 
 
-def examples_of(group: Group, grader: RetSP) -> list[Example]:
+def examples_of(group: Group, grader: RetSP, *, references: bool = True) -> list[Example]:
     """The serving prompts of its labelled steps, each once, those that share most beside each other.
+
+    With the references that the group has, if any, or without.
 
     Raises ContextOverflow, and ConfigurationError for one prompt with two labels.
     """
     found: dict[tuple[int, ...], Example] = {}
     places: dict[tuple[str, ...], int] = {}
     for one in group.solutions:
-        references = one.references or References((), ((),) * len(one.steps))
+        shown = one.references if references else None
+        shown = shown or References((), ((),) * len(one.steps))
         indexes = [index for index, label in enumerate(one.labels) if label is not None]
-        prompts = grader.render(Solution(group.question, one.steps), references, indexes)
+        prompts = grader.render(Solution(group.question, one.steps), shown, indexes)
         for index, prompt in zip(indexes, prompts, strict=True):
             place = places.setdefault(one.steps[:index], len(places))
             example = Example(prompt.token_ids, bool(one.labels[index]), grader.labels, place=place)
