@@ -25,7 +25,8 @@ from stepreward.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# New objects before a young collection, young ones before a middle one (both Python's own), middle ones before a full one.
+# New objects before a young collection, and young ones before a middle one, are Python's own; middle ones before a full
+# one are not.
 _COLLECTIONS = (700, 10, 200)
 _MULTIPROC_DIR = "PROMETHEUS_MULTIPROC_DIR"
 
