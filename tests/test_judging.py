@@ -10,6 +10,7 @@ from qdrant_client import AsyncQdrantClient
 from loadtests.scripted_worker import Fault, ScriptedWorker
 from stepreward.aggregation import P_WRONG_BELOW
 from stepreward.errors import InvalidRequest, WorkerUnavailable
+from stepreward.metrics import Metrics
 from stepreward.plan import Defaults, plan
 from stepreward.policies import Adaptive, Fixed
 from stepreward.retrieval.store import Store
@@ -180,6 +181,25 @@ def test_without_the_cache_every_step_is_asked_anew_and_nothing_of_it_is_kept(re
     assert sent[3] == []
     assert [answer.items[0].cached for answer in answers] == [False, False, False, True]
     assert all(without_cost(answer.items[0]) == without_cost(answers[0].items[0]) for answer in answers)
+
+
+def test_what_interactive_work_joins_is_no_bulk_work_any_more() -> None:
+    worker, metrics = ScriptedWorker(latency_s=0.02), Metrics()
+    of_bulk = asked(item(3), method="rprm", trajectories={"policy": "adaptive", "k": 10}, priority="bulk")
+    same = of_bulk.model_copy(update={"priority": "interactive"})
+
+    async def run() -> list[ScoreResponse]:
+        async with service(worker, metrics=metrics) as built:
+            first = asyncio.create_task(built.pipeline.score(of_bulk, "r"))
+            while not worker.at_hand:  # noqa: ASYNC110  (of a scripted worker, which tells nobody)
+                await asyncio.sleep(0.001)
+            return [await built.pipeline.score(same, "r"), await first]
+
+    answers = asyncio.run(run())
+    assert step_scores(answers[0].items[0]) == step_scores(answers[1].items[0])
+    calls = metrics.registry.get_sample_value("stepreward_queue_seconds_count", {"priority": "interactive"})
+    assert calls
+    assert len(worker.requests) == len(set(map(str, worker.requests)))
 
 
 @pytest.mark.parametrize("together", [False, True])

@@ -11,6 +11,7 @@ from loadtests.scripted_worker import Fault, ScriptedWorker, byte_tokenizer, p_f
 from stepreward.errors import PoisonRequest, WorkerAnswerInvalid, WorkerUnavailable
 from stepreward.metrics import Metrics
 from stepreward.schema import Priority
+from stepreward.urgency import Urgency
 from stepreward.values import TokenCount
 from stepreward.worker.client import ServedModel, WorkerClient
 from stepreward.worker.pool import Work, WorkerPool
@@ -48,7 +49,8 @@ async def read(
     pool: WorkerPool, prompt: Sequence[int], priority: Priority = "interactive", tokens: int = 10
 ) -> float | None:
     [share] = await pool.run(
-        Work([prompt], tokens, priority), lambda worker: worker.label_probabilities([prompt], LABELS, TokenCount())
+        Work([prompt], tokens, Urgency(priority)),
+        lambda worker: worker.label_probabilities([prompt], LABELS, TokenCount()),
     )
     return share
 
@@ -122,6 +124,25 @@ def test_bulk_calls_wait_for_interactive_ones_and_keep_their_share() -> None:
     half = order[:40]
     assert 6 <= half.count("bulk") <= 12
     assert order[-20:].count("bulk") == 20
+
+
+def test_a_bulk_call_that_interactive_work_comes_to_wait_for_goes_before_other_bulk_calls() -> None:
+    worker = ScriptedWorker(latency_s=0.02)
+    wanted = Urgency("bulk")
+
+    async def use(pool: WorkerPool) -> None:
+        calls = [asyncio.create_task(read(pool, [number], "bulk", tokens=100)) for number in range(4)]
+        work = Work([[9]], 100, wanted)
+        calls.append(
+            asyncio.create_task(pool.run(work, lambda at: at.label_probabilities([[9]], LABELS, TokenCount())))
+        )
+        await until_true(lambda: len(worker.requests) == 1)
+        wanted.join(Urgency("bulk"))
+        wanted.join(Urgency("interactive"))
+        await asyncio.gather(*calls)
+
+    with_pool([worker], use, PoolRule(inflight_tokens=100))
+    assert [body["prompt"] for body in worker.requests] == [[[0]], [[9]], [[1]], [[2]], [[3]]]
 
 
 def test_a_caller_that_leaves_the_queue_is_passed_over() -> None:

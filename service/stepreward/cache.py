@@ -21,6 +21,7 @@ from pydantic import BaseModel, TypeAdapter
 from stepreward.metrics import Metrics
 from stepreward.redis_cache import RedisCache
 from stepreward.single_flight import SingleFlight
+from stepreward.urgency import Urgency
 
 V = TypeVar("V")
 Origin = Literal["computed", "joined", "cached"]
@@ -111,12 +112,16 @@ class ScoreCache(Generic[V]):
         return [known.get(key) for key in keys]
 
     async def get_or_compute(
-        self, keys: Sequence[str], compute: Callable[[Sequence[int]], Awaitable[Sequence[V]]]
+        self,
+        keys: Sequence[str],
+        compute: Callable[[Sequence[int]], Awaitable[Sequence[V]]],
+        urgency: Urgency | None = None,
     ) -> list[Shared[V]]:
         """Each key's value, in order. What nobody knows or computes is computed by one call.
 
         `compute` gets positions in `keys`, ascending, the first of each key, and answers in that order. It runs in a
         task of its own, which is cancelled when nobody waits for any of its keys; its error is raised by all who do.
+        What another computes rises to this `urgency`.
         """
         known = self._from_memory(keys)
         shared = await self._from_redis([key for key in _without(keys, known) if key not in self._flights])
@@ -129,7 +134,7 @@ class ScoreCache(Generic[V]):
             self._store(dict(zip(mine, computed, strict=True)))
             return computed
 
-        landed = await self._flights.run(_without(keys, known | shared), compute_and_store)
+        landed = await self._flights.run(_without(keys, known | shared), compute_and_store, urgency)
         self._count("cached_memory", keys, known)
         self._count("cached_redis", keys, shared)
         known |= shared

@@ -16,6 +16,7 @@ from stepreward.plan import Plan
 from stepreward.references import ReferenceFinder
 from stepreward.retrieval.store import Snapshot
 from stepreward.schema import JudgeMethod
+from stepreward.urgency import Urgency
 from stepreward.values import Prompt, References, Solution, StepJudgement, TokenCount, Verdict
 from stepreward.worker.sampling import Judge, Terms
 
@@ -103,28 +104,33 @@ class Judging:
         with self._bench.metrics.stage("render"):
             prompts = self._bench.judges[method].render(self.solution, references, [index for _, index in missing])
 
+        urgency = Urgency(self._plan.priority)
+
         async def compute(positions: Sequence[int]) -> list[StepJudgement]:
             asked = [prompts[position] for position in positions]
-            verdicts = await self._ask(method, asked)
+            verdicts = await self._ask(method, asked, urgency)
             return [
                 _judgement(method, said, prompt, references, missing[position][1])
                 for said, prompt, position in zip(verdicts, asked, positions, strict=True)
             ]
 
-        judgements = await self._computed([key for key, _ in missing], compute)
+        judgements = await self._computed([key for key, _ in missing], compute, urgency)
         self.known |= {key: judgement for (key, _), judgement in zip(missing, judgements, strict=True)}
 
     async def _computed(
-        self, keys: Sequence[str], compute: Callable[[Sequence[int]], Awaitable[list[StepJudgement]]]
+        self,
+        keys: Sequence[str],
+        compute: Callable[[Sequence[int]], Awaitable[list[StepJudgement]]],
+        urgency: Urgency,
     ) -> list[StepJudgement]:
         if self._plan.use_cache:
             try:
-                return [one.judgement for one in await self._bench.cache.get_or_compute(keys, compute)]
+                return [one.judgement for one in await self._bench.cache.get_or_compute(keys, compute, urgency)]
             except PoisonRequest:
                 # It may be another's: who joins a computation shares steps with it, and not those it is refused for.
                 if self.asked:
                     raise
-                return [one.judgement for one in await self._bench.cache.get_or_compute(keys, compute)]
+                return [one.judgement for one in await self._bench.cache.get_or_compute(keys, compute, urgency)]
         computed = await compute(range(len(keys)))
         self._bench.metrics.cache_steps.labels("computed").inc(len(computed))
         return computed
@@ -138,10 +144,10 @@ class Judging:
             [self.references] = await self._bench.finder.find(self.snapshot, [self.solution], search)
         return self.references
 
-    async def _ask(self, method: JudgeMethod, prompts: Sequence[Prompt]) -> list[tuple[Verdict, ...]]:
+    async def _ask(self, method: JudgeMethod, prompts: Sequence[Prompt], urgency: Urgency) -> list[tuple[Verdict, ...]]:
         self.asked = True
         spent, metrics = TokenCount(), self._bench.metrics
-        terms = Terms(self._plan.policy, self._seed, self._plan.priority, self._plan.salt)
+        terms = Terms(self._plan.policy, self._seed, urgency, self._plan.salt)
         try:
             with metrics.stage("judge"):
                 verdicts = await self._bench.judges[method].judge(prompts, terms, spent)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from stepreward.errors import InternalError
+from stepreward.urgency import Urgency
 
 V = TypeVar("V")
 
@@ -18,6 +19,7 @@ class _Flight(Generic[V]):
     """One call that computes several keys, and how many callers wait for any of them."""
 
     keys: Sequence[str]
+    urgency: Urgency
     task: "asyncio.Task[dict[str, V]]" = field(init=False)
     waiting: int = 0
 
@@ -43,15 +45,22 @@ class SingleFlight(Generic[V]):
         return key in self._flights
 
     async def run(
-        self, keys: Sequence[str], compute: Callable[[Sequence[str]], Awaitable[Sequence[V]]]
+        self,
+        keys: Sequence[str],
+        compute: Callable[[Sequence[str]], Awaitable[Sequence[V]]],
+        urgency: Urgency | None = None,
     ) -> dict[str, Landed[V]]:
         """Each of the distinct `keys`; those that nobody computes yet by one call of `compute`, in their order.
 
-        That call runs in a task of its own. What it raises is raised by all who wait for one of its keys.
+        That call runs in a task of its own. What it raises is raised by all who wait for one of its keys. `urgency` is
+        that of `compute`; what is joined rises to it.
         """
+        urgency = urgency or Urgency()
         joined = {key: self._flights[key] for key in keys if key in self._flights}
         mine = [key for key in keys if key not in joined]
-        flights = joined | dict.fromkeys(mine, self._begin(mine, compute)) if mine else joined
+        for flight in set(joined.values()):
+            flight.urgency.join(urgency)
+        flights = joined | dict.fromkeys(mine, self._begin(mine, compute, urgency)) if mine else joined
         await self._landed(set(flights.values()))
         return {key: Landed(flights[key].task.result()[key], key in joined) for key in keys}
 
@@ -61,8 +70,10 @@ class SingleFlight(Generic[V]):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _begin(self, keys: Sequence[str], compute: Callable[[Sequence[str]], Awaitable[Sequence[V]]]) -> _Flight[V]:
-        flight = _Flight[V](keys)
+    def _begin(
+        self, keys: Sequence[str], compute: Callable[[Sequence[str]], Awaitable[Sequence[V]]], urgency: Urgency
+    ) -> _Flight[V]:
+        flight = _Flight[V](keys, urgency)
         flight.task = asyncio.create_task(self._compute(flight, compute))
         self._flights |= dict.fromkeys(keys, flight)
         self._tasks.add(flight.task)

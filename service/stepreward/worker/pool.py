@@ -16,11 +16,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from stepreward.errors import StepRewardError, WorkerAnswerInvalid, WorkerUnavailable
 from stepreward.metrics import Metrics
-from stepreward.schema import Priority
+from stepreward.urgency import Urgency
 from stepreward.worker.client import Tokens, WorkerClient
 from stepreward.worker.fair_queue import FairQueue
 from stepreward.worker.faults import WorkerDied, WorkerStalled, WorkerUnreachable
@@ -40,7 +41,7 @@ class Work:
 
     prompts: Sequence[Tokens]
     tokens: int
-    priority: Priority = "interactive"
+    urgency: Urgency = field(default_factory=Urgency)
 
 
 @dataclass(eq=False)
@@ -132,19 +133,29 @@ class WorkerPool:
         if waiting.suspect:
             self._suspects.append(waiting)
         else:
-            self._queue.push(waiting, waiting.work.tokens, waiting.work.priority)
+            self._push(waiting)
         self._changed()
         since_s = asyncio.get_running_loop().time()
         try:
-            given = await waiting.given
+            with waiting.work.urgency.telling(partial(self._rise, waiting)):
+                given = await waiting.given
         except asyncio.CancelledError:
             if waiting.given.done() and not waiting.given.cancelled() and not waiting.given.exception():
                 upstream, call = waiting.given.result()
                 upstream.end(call, asyncio.CancelledError())
             raise
         waited_s = asyncio.get_running_loop().time() - since_s
-        self._metrics.queue_seconds.labels(waiting.work.priority).observe(waited_s)
+        self._metrics.queue_seconds.labels(waiting.work.urgency.priority).observe(waited_s)
         return given
+
+    def _push(self, waiting: _Waiting) -> None:
+        self._queue.push(waiting, waiting.work.tokens, waiting.work.urgency.priority)
+
+    def _rise(self, waiting: _Waiting) -> None:
+        """It queues with the interactive ones too now; once it has its turn, its old place is passed over."""
+        if not waiting.suspect:
+            self._push(waiting)
+        self._changed()
 
     async def _attempt(self, upstream: Upstream, at_hand: Call, call: Callable[[WorkerClient], Awaitable[T]]) -> T:
         error: BaseException | None = None
@@ -185,7 +196,7 @@ class WorkerPool:
         work = waiting.work
         healthy = [one for one in self._upstreams if one.healthy]
         others = [one for one in healthy if one is not waiting.avoided] or healthy
-        roomy = [one for one in others if one.takes(work.tokens, work.priority, suspect=waiting.suspect)]
+        roomy = [one for one in others if one.takes(work.tokens, work.urgency.priority, suspect=waiting.suspect)]
         if not roomy:
             return False
         upstream, call = min(roomy, key=lambda one: one.tokens_in_flight), Call(work.tokens, waiting.suspect)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol, TypedDict
 
@@ -12,6 +12,7 @@ from stepreward.policies import Policy
 from stepreward.prompts.retsp import RetSP
 from stepreward.prompts.rprm import MARKER, RPRM
 from stepreward.schema import Priority
+from stepreward.urgency import Urgency
 from stepreward.values import Prompt, References, Solution, TokenCount, Verdict
 from stepreward.worker.client import SamplingOptions, WorkerClient
 from stepreward.worker.pool import Work, WorkerPool
@@ -30,13 +31,13 @@ class Terms:
 
     policy: Policy
     seed: int = 0
-    priority: Priority = "interactive"
+    urgency: Urgency = field(default_factory=Urgency)
     salt: str | None = None
 
     @property
     def place(self) -> "Place":
         """What every call of a worker is told of them."""
-        return {"priority": self.priority, "salt": self.salt}
+        return {"priority": self.urgency.priority, "salt": self.salt}
 
 
 class Place(TypedDict):
@@ -84,7 +85,7 @@ class RetSPJudge:
 
     async def _read(self, chunk: Sequence[Prompt], terms: Terms, spent: TokenCount) -> list[float | None]:
         asked = [prompt.token_ids for prompt in chunk]
-        work = Work(asked, sum(len(ids) + 1 for ids in asked), terms.priority)
+        work = Work(asked, sum(len(ids) + 1 for ids in asked), terms.urgency)
         return await self._workers.run(
             work, lambda worker: worker.label_probabilities(asked, self._method.labels, spent, **terms.place)
         )
@@ -117,7 +118,7 @@ class RPRMJudge:
         verdicts: Verdicts = ()
         while count := terms.policy.next_round([verdict.p_correct for verdict in verdicts]):
             tokens = len(prompt.token_ids) + count * self._options.max_tokens
-            work = Work([prompt.token_ids], tokens, terms.priority)
+            work = Work([prompt.token_ids], tokens, terms.urgency)
             drawn = replace(terms, seed=content_seed(prompt, terms.seed, len(verdicts)))
             verdicts += await self._workers.run(work, partial(self._round, prompt, count, drawn, spent))
         return verdicts
