@@ -89,12 +89,14 @@ class Script:
     """`answers` are by the number of the request, from 0; from request `gone_from` on it hangs up on everyone.
 
     What is not 200 has the header Retry-After, where one is set. A question with "refuse" in it makes its request 422,
-    one with "fail" has no score, one with "slow" takes its time.
+    one with "fail" has no score, one with "slow" takes its time. From request `held_from` on all wait for `released`.
     """
 
     answers: dict[int, Answer] = field(default_factory=dict)
     gone_from: int | None = None
     retry_after: str | None = None
+    held_from: int | None = None
+    released: threading.Event = field(default_factory=threading.Event)
     requests: list[Body] = field(default_factory=list)
     most_at_once: int = 0
     _at_once: int = 0
@@ -118,6 +120,8 @@ class Script:
     def _say(self, body: Body, number: int) -> Answer:
         if self.gone_from is not None and number >= self.gone_from:
             return HANG_UP
+        if self.held_from is not None and number >= self.held_from:
+            self.released.wait(120)
         questions = [one["question"] for one in body["items"]]
         if any("slow" in question for question in questions):
             time.sleep(0.05)

@@ -17,9 +17,10 @@ from click.testing import CliRunner
 from qdrant_process import Server, serving
 from stepreward.commands.ingest import command
 from stepreward.corpus.ingest import Ingest
-from stepreward.corpus.ray_encoder import Model, RayOptions, ray_encoder
+from stepreward.corpus.ray_encoder import Model, ray_encoder
 from stepreward.corpus.vectors import TextEncoder
 from stepreward.errors import ConfigurationError
+from stepreward.ray_cluster import RayOptions
 from stepreward.retrieval.encoder import Encoder, Vectors, embedded_encoder_path
 from stepreward.retrieval.pca import Reduction
 from stepreward.retrieval.store import Store, StoreOptions
@@ -29,14 +30,14 @@ from test_retrieval import NO_PAYLOAD_INDEX, corpus_of, row, surveyed
 
 pytest.importorskip("ray", reason="the extra ray is not installed")
 
-pytestmark = [
-    pytest.mark.filterwarnings(NO_PAYLOAD_INDEX),
+RAY_NOISE = [
     # Its own defaults set an option that it calls deprecated; sockets and processes it leaves to the collector.
     pytest.mark.filterwarnings("ignore::DeprecationWarning:ray"),
     pytest.mark.filterwarnings("ignore::FutureWarning:ray"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
+pytestmark = [pytest.mark.filterwarnings(NO_PAYLOAD_INDEX), *RAY_NOISE]
 
 MODEL = Model(EMBEDDED, 4, "cpu")
 REDUCTION = Reduction(12)
@@ -172,8 +173,8 @@ def test_an_option_of_a_cluster_without_one_is_refused(option) -> None:
 def test_without_its_library_the_engine_says_what_it_needs(tmp_path) -> None:
     (tmp_path / "ray.py").write_text("raise ModuleNotFoundError('no', name='ray')", encoding="utf-8")
     env = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
-    code = "import asyncio, stepreward.corpus.ray_encoder as r\n"
-    code += "async def run():\n async with r.ray_encoder(r.Model('x', 4, 'cpu'), r.RayOptions()): pass\n"
+    code = "import asyncio, stepreward.corpus.ray_encoder as r\nfrom stepreward.ray_cluster import RayOptions\n"
+    code += "async def run():\n async with r.ray_encoder(r.Model('x', 4, 'cpu'), RayOptions()): pass\n"
     code += "try: asyncio.run(run())\nexcept r.ConfigurationError as error: print(error)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env, timeout=120)
     assert ran.stdout.strip() == '--engine ray needs the module ray (pip install "stepreward[ray]")'

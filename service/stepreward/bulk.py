@@ -5,6 +5,7 @@ side file with its line and the reason; one that the service failed on is in the
 """
 
 import asyncio
+import json
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -46,6 +47,13 @@ class Summary:
     steps: int = 0
     scores: list[float] = field(default_factory=list)
 
+    def merge(self, other: "Summary") -> None:
+        self.ok += other.ok
+        self.failed += other.failed
+        self.bad += other.bad
+        self.steps += other.steps
+        self.scores += other.scores
+
     def add(self, outcome: Outcome) -> None:
         if isinstance(outcome, BadRow):
             self.bad += 1
@@ -64,13 +72,18 @@ _ROW: TypeAdapter[dict[str, object]] = TypeAdapter(dict[str, object])
 
 def read_rows(path: Path, question_key: str) -> Iterator[Row | BadRow]:
     """Every row in order; blank lines are passed over. Raises OSError."""
+    return (row_of(line, number, question_key) for number, line in read_lines(path))
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Lines that are not blank, by their 1-based numbers. Raises OSError."""
     with open_lines(path) as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
-                yield _row(line, number, question_key)
+                yield number, line
 
 
-def _row(line: bytes, number: int, question_key: str) -> Row | BadRow:
+def row_of(line: bytes, number: int, question_key: str) -> Row | BadRow:
     try:
         raw = _ROW.validate_json(line)
         given = {"question": raw.get(question_key), "steps": raw.get("steps")}
@@ -78,6 +91,13 @@ def _row(line: bytes, number: int, question_key: str) -> Row | BadRow:
         return Row(number, Item.model_validate(given if name is None else {"id": str(name), **given}))
     except ValidationError as error:
         return BadRow(number, reason_of(error))
+
+
+def line_of(outcome: Outcome) -> str:
+    """As it is written: to the output, or to the side file."""
+    if isinstance(outcome, BadRow):
+        return json.dumps({"line": outcome.line, "reason": outcome.reason}, ensure_ascii=False) + "\n"
+    return outcome.model_dump_json(exclude_none=False) + "\n"
 
 
 async def score_rows(

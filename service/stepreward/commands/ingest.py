@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
@@ -17,13 +16,14 @@ from stepreward import wiring
 from stepreward.commands.options import collect, with_settings
 from stepreward.commands.progress import stages
 from stepreward.corpus.ingest import Ingest, Ingested, Progress
-from stepreward.corpus.ray_encoder import Model, RayOptions, ray_encoder
+from stepreward.corpus.ray_encoder import Model, ray_encoder
 from stepreward.corpus.readers import FORMATS, Format, HubDataset
 from stepreward.corpus.readers.hub import PREFIX
 from stepreward.corpus.rejected import DeadLetters, Rejected
 from stepreward.corpus.survey import SAMPLE_TEXTS, CorpusRow, Survey, read_corpus, solutions_of, survey
 from stepreward.corpus.vectors import TextEncoder
 from stepreward.errors import ConfigurationError
+from stepreward.ray_cluster import RayOptions
 from stepreward.retrieval.encoder import encoder_name
 from stepreward.retrieval.manifest import Manifest
 from stepreward.retrieval.store import Store
@@ -138,21 +138,11 @@ def command(  # noqa: PLR0913  (an option each)
     Interrupted, it goes on where it was when it is run again. A snapshot that is already stored is not built again.
     """
     settings = collect(given)
-    ray = _ray_options(engine, ray_address, ray_workers)
+    ray = RayOptions.of(engine, ray_address, ray_workers)
     request = Request(sources or (STARTER,), cast("Format", form), rejected, strict, activate, ray)
     summary = asyncio.run(_ingest(request, settings, Console(stderr=True)))
     if as_json:
         click.echo(json.dumps(asdict(summary)))
-
-
-def _ray_options(engine: str, address: str | None, workers: int | None) -> RayOptions | None:
-    """Raises ConfigurationError for options of a cluster where none is asked for."""
-    if engine == "ray":
-        return RayOptions(address or os.environ.get("RAY_ADDRESS") or "auto", workers)
-    for name, given in {"--ray-address": address, "--ray-workers": workers}.items():
-        if given is not None:
-            raise ConfigurationError(f"{name}: only for --engine ray")
-    return None
 
 
 async def _ingest(request: Request, settings: Settings, console: Console) -> Summary:

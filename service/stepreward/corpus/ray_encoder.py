@@ -11,12 +11,10 @@ rounding.
 """
 
 import asyncio
-import logging
-import socket
 import threading
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -25,6 +23,7 @@ import numpy as np
 
 from stepreward.corpus.vectors import TEXTS_PER_BATCH, TextEncoder
 from stepreward.errors import ConfigurationError, EncoderFailed, StepRewardError
+from stepreward.ray_cluster import RayOptions, connected, reason, this_node
 from stepreward.retrieval.encoder import Encoder, EncoderDevice, Vectors, embedded_encoder_path, encoder_name
 from stepreward.settings import EMBEDDED
 
@@ -32,14 +31,6 @@ _BATCHES_PER_CHUNK = 16
 # So that those who are done early have something to do while the others finish.
 _CHUNKS_PER_WORKER = 4
 _BEGIN = "begin"
-
-
-@dataclass(frozen=True)
-class RayOptions:
-    """`address` as `ray.init` takes it; without `workers`, one for each GPU, or else for each CPU of the cluster."""
-
-    address: str = "auto"
-    workers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -139,7 +130,7 @@ class RayEncoding:
                     else:
                         answer.set_result(vectors)
         except Exception as raised:  # noqa: BLE001  (raised by each call that waits)
-            error = EncoderFailed(f"the Ray cluster failed: {_reason(raised)}")
+            error = EncoderFailed(f"the Ray cluster failed: {reason(raised)}")
             error.__cause__ = raised
         with self._lock:
             self._error = error
@@ -154,7 +145,7 @@ async def ray_encoder(model: Model, options: RayOptions) -> AsyncIterator[TextEn
 
     Raises ConfigurationError: no Ray, no such cluster, a cluster that cannot load the model.
     """
-    with _connected(options.address) as ray:
+    with connected(options.address) as ray:
         device, workers = _workers(ray, model.device, options.workers)
         per_chunk = model.batch_size * _BATCHES_PER_CHUNK
         queue, results = _dataset(ray, Model(model.name, model.batch_size, device), workers)
@@ -170,39 +161,6 @@ async def ray_encoder(model: Model, options: RayOptions) -> AsyncIterator[TextEn
             yield TextEncoder(encoder_name(model.path), dimensions, encoding.encode, at_once)
         finally:
             await asyncio.to_thread(encoding.close)
-
-
-@contextmanager
-def _connected(address: str) -> Iterator[Any]:
-    """Ray, connected to a cluster that runs; never starts one."""
-    try:
-        import ray  # noqa: PLC0415  (an extra, and seconds to import)
-        import ray.data  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f'--engine ray needs the module {error.name} (pip install "stepreward[ray]")'
-        ) from error
-    ray.init(_reachable(address), log_to_driver=False, logging_level=logging.ERROR)
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
-
-
-def _reachable(address: str) -> str:
-    """host:port of a cluster. `ray.init` would wait for a missing one without end, and start one for "local"."""
-    from ray._private.services import canonicalize_bootstrap_address_or_die  # noqa: PLC0415  (what "auto" means)
-
-    if address == "local" or "://" in address:
-        raise ConfigurationError(f"--ray-address: {address!r} is not auto or host:port; run on a node of the cluster")
-    try:
-        found: str = canonicalize_bootstrap_address_or_die(address)
-        host, _, port = found.rpartition(":")
-        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"--ray-address: no Ray cluster at {address!r}: {_first_line(error)}") from error
-    return found
 
 
 def _workers(ray: Any, device: EncoderDevice, wanted: int | None) -> tuple[EncoderDevice, int]:
@@ -222,7 +180,7 @@ def _dataset(ray: Any, model: Model, workers: int) -> tuple[Any, Iterable[Mappin
     """The queue that it reads, and its batches, one chunk each."""
     from ray.util.queue import Queue  # noqa: PLC0415
 
-    here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}
+    here = this_node(ray)
     queue = Queue(actor_options={"num_cpus": 0, "label_selector": here})
     queue.put(_BEGIN)
     context = ray.data.DataContext.get_current()
@@ -261,14 +219,3 @@ def _source(queue: Any) -> Any:
             return [ReadTask(read, BlockMetadata(num_rows=None, size_bytes=None, exec_stats=None, input_files=None))]
 
     return Chunks()
-
-
-def _reason(error: BaseException) -> str:
-    """What the actor said, without the traces of all that it went through."""
-    while (inner := getattr(error, "cause", None) or error.__cause__) is not None and inner is not error:
-        error = inner
-    return _first_line(error)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]
