@@ -2,10 +2,24 @@
 
 import asyncio
 import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import Any
 
+import grpc
 import httpx
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
+    TraceServiceServicer,
+    add_TraceServiceServicer_to_server,
+)
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -13,6 +27,7 @@ from opentelemetry.trace import StatusCode
 
 from loadtests.scripted_worker import Fault, ScriptedWorker
 from stepreward.api.app import create_app
+from stepreward.errors import ConfigurationError
 from stepreward.metrics import Metrics
 from stepreward.retrieval.qdrant import Address, connect
 from stepreward.tracing import Tracing
@@ -127,3 +142,65 @@ def test_qdrant_over_rest_is_sent_the_trace() -> None:
 
     asyncio.run(run())
     assert len(heard) == 1
+
+
+class _GrpcCollector(TraceServiceServicer):
+    def __init__(self) -> None:
+        self.received: list[ExportTraceServiceRequest] = []
+
+    def Export(self, request: ExportTraceServiceRequest, context: Any) -> ExportTraceServiceResponse:  # noqa: N802
+        self.received.append(request)
+        return ExportTraceServiceResponse()
+
+
+@contextmanager
+def collector_over_grpc() -> Iterator[tuple[str, list[ExportTraceServiceRequest]]]:
+    service, server = _GrpcCollector(), grpc.server(ThreadPoolExecutor(1))
+    add_TraceServiceServicer_to_server(service, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"grpc://127.0.0.1:{port}", service.received
+    finally:
+        server.stop(None).wait()
+
+
+@contextmanager
+def collector_over_http() -> Iterator[tuple[str, list[ExportTraceServiceRequest]]]:
+    received = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path == "/v1/traces":
+                received.append(ExportTraceServiceRequest.FromString(body))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/", received
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("collector", [collector_over_http, collector_over_grpc])
+def test_a_collector_is_sent_what_was_recorded(collector: Any) -> None:
+    with collector() as (endpoint, received):
+        tracing = Tracing.to(endpoint, 1)
+        with tracing.stage("retrieve"):
+            pass
+        tracing.close()
+        [spans] = [scope.spans for sent in received for part in sent.resource_spans for scope in part.scope_spans]
+    assert [span.name for span in spans] == ["retrieve"]
+
+
+@pytest.mark.parametrize("endpoint", ["collector:4317", "udp://collector", "grpc://", ""])
+def test_an_address_that_no_collector_can_have_is_refused(endpoint: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^STEPREWARD_OTLP_ENDPOINT: "):
+        Tracing.to(endpoint, 1)

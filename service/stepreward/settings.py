@@ -331,8 +331,8 @@ class Settings(BaseSettings):
     # telling
     otlp_endpoint: str | None = Field(
         None,
-        description="OpenTelemetry collector for traces, as http://collector:4318; needs the extra `otel`. Without it "
-        "there are none",
+        description="OpenTelemetry collector for traces, as http://collector:4318, or over gRPC grpc://collector:4317; "
+        "needs the extra `otel`. Without it there are none",
     )
     trace_share: float = Field(
         1.0, ge=0, le=1, description="share of requests that are traced, of those that come without a trace"

@@ -43,16 +43,18 @@ class Tracing:
 
     @classmethod
     def to(cls, endpoint: str, share: float) -> Self:
-        """Spans go to a collector in the background, as OTLP over HTTP. Raises ConfigurationError without the extra."""
+        """Spans go to a collector in the background, as OTLP over HTTP, or over gRPC for grpc:// and grpcs://.
+
+        Raises ConfigurationError without the extra, and for another scheme.
+        """
         try:
-            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
             from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+
+            return cls(BatchSpanProcessor(_exporter(endpoint.rstrip("/"))), share)
         except ModuleNotFoundError as error:
             raise ConfigurationError(
                 'STEPREWARD_OTLP_ENDPOINT: needs OpenTelemetry (pip install "stepreward[otel]")'
             ) from error
-        exporter: SpanExporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
-        return cls(BatchSpanProcessor(exporter), share)
 
     @contextmanager
     def request(self, method: str, headers: Mapping[str, str], request_id: str) -> Iterator[Ended]:
@@ -88,3 +90,17 @@ class Tracing:
     def close(self) -> None:
         """Sends what waits, for some seconds at most."""
         self._provider.shutdown()
+
+
+def _exporter(endpoint: str) -> "SpanExporter":
+    """Nothing is sent yet. Raises ConfigurationError, ModuleNotFoundError."""
+    scheme, _, place = endpoint.partition("://")
+    if scheme in ("http", "https") and place:
+        from opentelemetry.exporter.otlp.proto.http import trace_exporter as http  # noqa: PLC0415
+
+        return http.OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces")
+    if scheme in ("grpc", "grpcs") and place:
+        from opentelemetry.exporter.otlp.proto.grpc import trace_exporter as grpc  # noqa: PLC0415
+
+        return grpc.OTLPSpanExporter(endpoint=place, insecure=scheme == "grpc")
+    raise ConfigurationError(f"STEPREWARD_OTLP_ENDPOINT: {endpoint!r} is not of http, https, grpc or grpcs")
