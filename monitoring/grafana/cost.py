@@ -22,21 +22,23 @@ _THOUSAND = [
         f"1000 * count(count by (instance, engine) (vllm:num_requests_running)) / {_STEPS}",
         "s",
         "Seconds for which workers are held: the price, when workers are rented",
-    ),
+    ).span(8),
     number(
         "GPU seconds",
         f"1000 * sum(DCGM_FI_DEV_GPU_UTIL / 100) / {_STEPS}",
         "s",
         "Seconds for which GPUs are busy",
-    ),
-    number("Steps a day", f"86400 * {_STEPS}", "short", "At the present rate"),
+    ).span(8),
+    number("Steps a day", f"86400 * {_STEPS}", "short", "At the present rate").span(8),
     lines(
         "Tokens",
         Line(
-            f"1000 * sum by (kind) (rate(stepreward_tokens_total{{{JOB}}}{RATE})) / on () group_left {_STEPS}",
+            f'1000 * sum by (kind) (rate(stepreward_tokens_total{{{JOB}, kind!="cached"}}{RATE})) '
+            f"/ on () group_left {_STEPS}",
             "{{kind}}",
         ),
-        about="Of a thousand steps; cached tokens are part of the prompts'",
+        Line(f"1000 * sum(rate(vllm:prefix_cache_hits_total{RATE})) / {_STEPS}", "prompt, from the prefix cache"),
+        about="Of a thousand steps",
     ),
     lines("Steps a second", Line(f"sum by (method) (rate(stepreward_steps_total{{{JOB}}}{RATE}))", "{{method}}")),
 ]
@@ -66,8 +68,7 @@ _SAVED = [
     lines(
         "Prompt tokens from the prefix cache",
         Line(
-            f'sum(rate(stepreward_tokens_total{{{JOB}, kind="cached"}}{RATE})) '
-            f'/ sum(rate(stepreward_tokens_total{{{JOB}, kind="prompt"}}{RATE}))',
+            f"sum(rate(vllm:prefix_cache_hits_total{RATE})) / sum(rate(vllm:prefix_cache_queries_total{RATE}))",
             "share",
         ),
         unit="percentunit",

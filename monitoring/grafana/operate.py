@@ -25,11 +25,22 @@ def build() -> Dashboard:
 
 _NOW = [
     number("Scores a second", f"sum(rate(stepreward_requests_total{{{_SCORE}}}{RATE}))", "reqps"),
-    number("Faults", f"max(job:stepreward_score_faults:ratio_rate5m{{{JOB}}})", "percentunit", "5xx among all answers"),
+    number(
+        "Faults",
+        f"max(job:stepreward_score_faults:ratio_rate5m{{{JOB}}})",
+        "percentunit",
+        "5xx among all answers",
+        0.03,
+    ),
     number("Steps a second", f"sum(rate(stepreward_steps_total{{{JOB}}}{RATE}))", "ops"),
     number("In flight", f"sum(stepreward_requests_in_flight{{{JOB}}})"),
     number("Healthy workers", f'max(stepreward_workers{{{JOB}, state="healthy"}})'),
-    number("Store breaker", f"max(stepreward_store_breaker_state{{{JOB}}})", about="0 closed, 1 probing, 2 open"),
+    number(
+        "Store breaker",
+        f"max(stepreward_store_breaker_state{{{JOB}}})",
+        about="0 closed, 1 probing, 2 open",
+        red_from=1,
+    ),
 ]
 
 _REQUESTS = [

@@ -5,10 +5,22 @@ from dataclasses import dataclass
 
 from grafana_foundation_sdk.builders import bargauge, heatmap, stat, timeseries
 from grafana_foundation_sdk.builders.common import ReduceDataOptions, StackingConfig, VizLegendOptions
-from grafana_foundation_sdk.builders.dashboard import Dashboard, DatasourceVariable, QueryVariable, Row
+from grafana_foundation_sdk.builders.dashboard import (
+    Dashboard,
+    DatasourceVariable,
+    QueryVariable,
+    Row,
+    ThresholdsConfig,
+)
 from grafana_foundation_sdk.builders.prometheus import Dataquery
 from grafana_foundation_sdk.models.common import LegendDisplayMode, LegendPlacement, StackingMode, VizOrientation
-from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, DataSourceRef, VariableRefresh
+from grafana_foundation_sdk.models.dashboard import (
+    DashboardCursorSync,
+    DataSourceRef,
+    Threshold,
+    ThresholdsMode,
+    VariableRefresh,
+)
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="${source}")
@@ -30,15 +42,20 @@ class Line:
 def lines(title: str, *queries: Line, unit: str = "short", about: str = "", stacked: bool = False) -> timeseries.Panel:
     """Series over time."""
     panel = timeseries.Panel().title(title).description(about).unit(unit).min(0).line_width(1).fill_opacity(8)
-    panel.legend(VizLegendOptions().display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM))
+    panel.legend(
+        VizLegendOptions().show_legend(True).display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM)
+    )
     if stacked:
         panel.stacking(StackingConfig().mode(StackingMode.NORMAL))
     return _asked(panel, queries).span(8).height(8)
 
 
-def number(title: str, expr: str, unit: str = "short", about: str = "") -> stat.Panel:
-    """One number, the last."""
+def number(title: str, expr: str, unit: str = "short", about: str = "", red_from: float | None = None) -> stat.Panel:
+    """One number, the last. Without thresholds of its own Grafana would paint all above 80 red."""
     panel = stat.Panel().title(title).description(about).unit(unit)
+    steps = [Threshold(value=None, color="green")]
+    steps += [Threshold(value=red_from, color="red")] if red_from is not None else []
+    panel.thresholds(ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps))
     panel.reduce_options(ReduceDataOptions().calcs(["lastNotNull"]))
     return _asked(panel, [Line(expr)]).span(4).height(4)
 
