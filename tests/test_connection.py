@@ -108,6 +108,17 @@ def test_a_request_that_takes_long_to_answer_is_not_too_slow() -> None:
     assert answer.status_code == 200
 
 
+@pytest.mark.parametrize(("pause_s", "cut_off"), [(3.0, True), (0.0, False)])
+def test_an_answer_that_nobody_takes_is_cut_off_and_one_that_is_taken_is_not(pause_s: float, cut_off: bool) -> None:
+    """Two hundred large answers, more than the sockets' buffers hold."""
+    get = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n"
+    with serving(settings={"write_timeout_s": 0.5}) as running, running.connect() as sock:
+        sock.sendall((get + b"\r\n") * 200 + get + b"Connection: close\r\n\r\n")
+        time.sleep(pause_s)
+        said = read_all(sock)
+    assert (said.count(b"HTTP/1.1 200 OK") < 201) is cut_off
+
+
 # size
 
 

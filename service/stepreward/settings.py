@@ -324,6 +324,12 @@ class Settings(BaseSettings):
         le=3600,
         description="longest wait for a request's head, and for its body beyond a second for each 64 KiB, in seconds",
     )
+    write_timeout_s: float = Field(
+        30,
+        gt=0,
+        le=3600,
+        description="an answer of which less than 1 KiB a second is taken for so long is cut off, in seconds",
+    )
     keep_alive_s: int = Field(
         10, ge=1, le=3600, description="how long a connection may be idle between two requests, in seconds"
     )

@@ -8,9 +8,10 @@
 | a body in very many, very small pieces | 400 |
 | what is not HTTP | 400 |
 | the rest of a body whose answer is sent already | dropped for `read_s` / 2, then closed |
+| an answer of which less than `ANSWER_BYTES_PER_S` is taken during `write_s` | cut off |
 
 A refusal is answered with the one error body and closes the connection. How many bytes a body may have is checked where
-it is read. Not covered: a client that does not read its answer.
+it is read.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from stepreward.schema import ErrorBody
 
 BODY_BYTES_PER_S = 2**16
 # Chunks cost time each, however small: what sends so many is no client that streams a file.
+ANSWER_BYTES_PER_S = 2**10
 FREE_PIECES = 4096
 LEAST_PIECE_BYTES = 64
 # A connection that is closed while its client still sends is reset, and the client may never see the answer.
@@ -41,6 +43,7 @@ class ConnectionLimits:
 
     head_bytes: int
     read_s: float
+    write_s: float
     lame_s: float = 0
 
 
@@ -54,6 +57,7 @@ class Connection(HttpToolsProtocol):
         self._since_s = 0.0
         self._received_bytes = self._head_bytes = self._pieces = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._untaken: asyncio.TimerHandle | None = None
         self._refusal: RequestError | None = None
         self._asked = False
         self._lingers = False
@@ -65,6 +69,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._await(None)
+        self._all_taken()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -123,6 +128,15 @@ class Connection(HttpToolsProtocol):
         """uvicorn calls it for all that its parser refused, and for what a callback of ours raised."""
         self._refuse(self._refusal or MalformedHead("this is not a request of HTTP/1.1"))
 
+    def pause_writing(self) -> None:
+        """The client takes its answer more slowly than it is written."""
+        super().pause_writing()
+        self._watch_taking()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._all_taken()
+
     def shutdown(self) -> None:
         """The process stops. An idle client may be about to send: it gets `lame_s` for that, and its answer."""
         self._stopping = True
@@ -162,6 +176,23 @@ class Connection(HttpToolsProtocol):
             self._refuse(RequestTooSlow(f"the request's {self._reading} did not come in time"))
         else:
             self.transport.close()
+
+    def _watch_taking(self) -> None:
+        left_bytes = self.transport.get_write_buffer_size()
+        self._untaken = self.loop.call_later(self._limits.write_s, self._check_taking, left_bytes)
+
+    def _check_taking(self, before_bytes: int) -> None:
+        """Cut off who takes next to nothing: its answer is memory, and perhaps a stream that waits for it."""
+        taken_bytes = before_bytes - self.transport.get_write_buffer_size()
+        if taken_bytes < ANSWER_BYTES_PER_S * self._limits.write_s:
+            self.transport.abort()
+        else:
+            self._watch_taking()
+
+    def _all_taken(self) -> None:
+        if self._untaken is not None:
+            self._untaken.cancel()
+        self._untaken = None
 
     def _count_head(self, *parts: bytes) -> None:
         self._head_bytes += sum(map(len, parts))

@@ -25,9 +25,8 @@ def server_config(application: FastAPI | str, settings: Settings) -> uvicorn.Con
     """For one application in this process, or for several processes: each makes its own by the function named."""
     several = isinstance(application, str)
     lame_s = min(_LAME_S, settings.drain_timeout_s) if several else 0
-    connection: Any = partial(
-        Connection, limits=ConnectionLimits(settings.max_head_bytes, settings.read_timeout_s, lame_s)
-    )
+    limits = ConnectionLimits(settings.max_head_bytes, settings.read_timeout_s, settings.write_timeout_s, lame_s)
+    connection: Any = partial(Connection, limits=limits)
     return (_ConfigOfMany if several else uvicorn.Config)(
         application,
         factory=several,
