@@ -10,7 +10,7 @@ from collections import Counter
 
 import click
 
-from stepreward import wiring
+from stepreward import parts
 from stepreward.client import AsyncClient
 from stepreward.schema import Item, ReferenceResult, RetrievalOptions, ScoreRequest, ScoreResponse
 from stepreward.settings import Settings
@@ -49,7 +49,7 @@ def main(snapshots: tuple[str, ...], url: str, seconds: float, clients: int, pau
 
 
 async def _run(snapshots: tuple[str, ...], url: str, seconds: float, clients: int, pause_s: float) -> dict[str, object]:
-    store = wiring.open_store(Settings())
+    store = parts.open_store(Settings())
     members = {
         identity: {point.id async for page in store.scan(identity, "questions", False) for point in page}
         for identity in snapshots

@@ -18,6 +18,7 @@ from loadtests.scripted_worker import ScriptedWorker, byte_tokenizer
 from places import DATA_DIR
 from qdrant_process import cleaned
 from stepreward.metrics import Metrics
+from stepreward.parts import load_encoder
 from stepreward.retrieval.encoder import Encoder
 from stepreward.retrieval.qdrant import Address
 from stepreward.retrieval.search import Retriever, SearchOptions
@@ -25,7 +26,6 @@ from stepreward.retrieval.store import Store, StoreOptions
 from stepreward.schema import ScoreRequest
 from stepreward.settings import Settings
 from stepreward.values import LabelledSolution, Solution
-from stepreward.wiring import load_encoder
 from test_pipeline import NO_REFERENCES, item, score, service, step_scores
 from test_retrieval import NO_PAYLOAD_INDEX, build
 

@@ -13,8 +13,8 @@ from loadtests.scripted_worker import Fault, ScriptedWorker
 from stepreward.access import Gate
 from stepreward.api.app import create_app
 from stepreward.api.compat import nemo_gym, openrlhf, rerank, slime
+from stepreward.service import CompatRule
 from stepreward.tenants import Tenant
-from stepreward.wiring import CompatRule
 from test_access import SCORE, write
 from test_api import assert_is_error
 from test_pipeline import LIMITS, service

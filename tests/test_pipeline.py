@@ -37,8 +37,8 @@ from stepreward.references import ReferenceFinder
 from stepreward.retrieval.search import Retriever, SearchOptions
 from stepreward.retrieval.store import Store
 from stepreward.schema import Item, ItemResult, JudgeMethod, RetrievalPolicy, ScoreRequest, ScoreResponse
+from stepreward.service import Service
 from stepreward.values import References, Solution, StepJudgement
-from stepreward.wiring import Service
 from stepreward.worker.client import ServedModel, WorkerClient
 from stepreward.worker.pool import WorkerPool
 from stepreward.worker.sampling import Judge, RetSPJudge, RPRMJudge, sampling_options

@@ -11,6 +11,7 @@ import pytest
 
 from stepreward.errors import ConfigurationError, EncoderFailed, InvalidRequest
 from stepreward.metrics import Metrics
+from stepreward.parts import load_reranker
 from stepreward.plan import Defaults, plan
 from stepreward.policies import Adaptive
 from stepreward.retrieval.cross_encoder import CrossEncoderScorer
@@ -19,7 +20,6 @@ from stepreward.retrieval.search import Retriever, SearchOptions
 from stepreward.schema import ScoreRequest
 from stepreward.settings import Settings
 from stepreward.values import References, Solution
-from stepreward.wiring import load_reranker
 from test_retrieval import EVERYTHING, NEW, NO_PAYLOAD_INDEX, ROWS, Library, search, target, with_library
 
 pytestmark = pytest.mark.filterwarnings(NO_PAYLOAD_INDEX)

@@ -12,12 +12,13 @@ from loadtests.scripted_worker import ScriptedWorker
 from qdrant_process import cleaned
 from stepreward.errors import ConfigurationError, RetrievalUnavailable
 from stepreward.metrics import Metrics
+from stepreward.parts import open_store
 from stepreward.retrieval.qdrant import Address
 from stepreward.retrieval.search import Retriever
 from stepreward.retrieval.store import Store
 from stepreward.schema import RetrievalPolicy
 from stepreward.settings import Settings
-from stepreward.wiring import check_corpus, open_store, wait_for_parts
+from stepreward.wiring import check_corpus, wait_for_parts
 from stepreward.worker.client import WorkerClient
 from test_retrieval import DIMENSIONS, NO_PAYLOAD_INDEX, bag_encoder, build, corpus_of, some_manifest
 

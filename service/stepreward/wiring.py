@@ -2,30 +2,27 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal
 
 import stamina
 
-from stepreward import local_keys
 from stepreward.access import Gate
 from stepreward.admission import Admission
 from stepreward.body import Limits
-from stepreward.cache import ScoreCache, Values
 from stepreward.calibration import Calibration, Scale
-from stepreward.concurrency import Turns
-from stepreward.errors import (
-    ConfigurationError,
-    DependencyError,
-    InternalError,
-    RetrievalUnavailable,
-    StepRewardError,
-)
-from stepreward.judging import Bench, may_keep
+from stepreward.errors import ConfigurationError, DependencyError, InternalError, RetrievalUnavailable
+from stepreward.judging import Bench
 from stepreward.metrics import Metrics
+from stepreward.parts import (
+    load_encoder,
+    load_reranker,
+    make_retriever,
+    open_cache,
+    open_store,
+    search_options,
+    weights_name,
+)
 from stepreward.patrol import patrol
 from stepreward.pipeline import Pipeline
 from stepreward.plan import Defaults
@@ -34,84 +31,21 @@ from stepreward.prompts import retsp, rprm
 from stepreward.prompts.template import StepTemplate
 from stepreward.prompts.tokens import PromptTokenizer
 from stepreward.prompts.wording import Wording
-from stepreward.redis_cache import RedisCache
 from stepreward.references import ReferenceFinder
 from stepreward.responses import Splitting
-from stepreward.retrieval.breaker import BreakerRule, State
-from stepreward.retrieval.cross_encoder import CrossEncoderScorer
-from stepreward.retrieval.embeddings_server import EmbeddingsServer
-from stepreward.retrieval.encoder import Encoder, embedded_encoder_path
-from stepreward.retrieval.layout import Layout
-from stepreward.retrieval.pca import Reduction
-from stepreward.retrieval.qdrant import Address, connect
-from stepreward.retrieval.rerank import Lexical, Scorer
-from stepreward.retrieval.search import Retriever, SearchOptions
-from stepreward.retrieval.store import Store, StoreOptions
-from stepreward.schema import Item, JudgeMethod, Method, ScoreRequest
-from stepreward.settings import EMBEDDED, Settings
+from stepreward.retrieval.search import Retriever
+from stepreward.retrieval.store import Store
+from stepreward.schema import Item, JudgeMethod, ScoreRequest
+from stepreward.service import CompatRule, Service
+from stepreward.settings import Settings
 from stepreward.splitting import Splitter, UnusableSplitter
 from stepreward.tracing import Tracing
-from stepreward.values import StepJudgement
 from stepreward.worker.client import ServedModel, WorkerClient
 from stepreward.worker.pool import WorkerPool
 from stepreward.worker.sampling import Judge, RetSPJudge, RPRMJudge, sampling_options
 from stepreward.worker.start import connect_any, connections, open_pool
 
-Part = Literal["store", "encoder", "worker"]
-
-_PROBE_S = 5.0
-_BREAKER_STATES: Mapping[State, int] = {"closed": 0, "half-open": 1, "open": 2}
-
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Readiness:
-    """`parts`: "ok", or what is wrong with it."""
-
-    ready: bool
-    parts: dict[Part, str]
-
-
-@dataclass(frozen=True)
-class CompatRule:
-    """Of the routes in the forms of others: what they say of a sample without a score.
-
-    `default_method` is that of a request that names none.
-    """
-
-    on_error: Literal["value", "503"] = "value"
-    fallback_score: float = 0
-    default_method: Method = "retsp"
-
-
-@dataclass(frozen=True)
-class Service:
-    """What the routes use."""
-
-    pipeline: Pipeline
-    limits: Limits
-    metrics: Metrics
-    probes: dict[Part, Callable[[], Awaitable[object]]]
-    dispensable: Set[Part] = frozenset()
-    turns: Turns = field(default_factory=Turns)
-    compat: CompatRule = CompatRule()
-    gate: Gate | None = None
-
-    async def probe(self) -> Readiness:
-        """Asks every part, and gives each five seconds to answer.
-
-        A part that is dispensable may be gone; it may not contradict the settings.
-        """
-        faults = await asyncio.gather(*(_fault(ask()) for ask in self.probes.values()))
-        found = dict(zip(self.probes, faults, strict=True))
-        return Readiness(
-            ready=all(
-                fault is None or (part in self.dispensable and not isinstance(fault, ConfigurationError))
-                for part, fault in found.items()
-            ),
-            parts={part: fault.message if fault else "ok" for part, fault in found.items()},
-        )
 
 
 @asynccontextmanager
@@ -200,137 +134,12 @@ async def wait_for_parts(workers: Sequence[WorkerClient], store: Store, settings
     raise InternalError("the start neither found its parts nor gave them up. This is a bug.")
 
 
-def open_store(settings: Settings, metrics: Metrics | None = None, *, writes: bool = False) -> Store:
-    """No request is sent yet. Raises ConfigurationError. An ingest has nobody who would read `metrics`."""
-    api_key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
-    if api_key is None and not settings.qdrant_url:
-        api_key = local_keys.find(settings.data_dir, writes=writes)
-    client = connect(
-        Address(
-            settings.effective_qdrant_url,
-            api_key,
-            settings.qdrant_grpc_port,
-            settings.qdrant_ca_file,
-            settings.qdrant_key_over_http,
-        ),
-        settings.qdrant_write_timeout_s,
-        hooks=metrics.tracing.hooks if metrics and metrics.tracing else None,
-    )
-    layout = Layout(
-        quantization=settings.qdrant_quantization,
-        hnsw_m=settings.qdrant_hnsw_m,
-        hnsw_ef_construct=settings.qdrant_hnsw_ef_construct,
-        hnsw_ef=settings.qdrant_hnsw_ef,
-        vectors_on_disk=settings.qdrant_vectors_on_disk,
-        shards=settings.qdrant_shards,
-        replicas=settings.qdrant_replicas,
-    )
-    gauge = (metrics or Metrics()).store_breaker
-    rule = BreakerRule(
-        settings.qdrant_breaker_failures,
-        settings.qdrant_breaker_pause_s,
-        told=lambda state: gauge.set(_BREAKER_STATES[state]),
-    )
-    return Store(client, settings.qdrant_timeout_s, StoreOptions(settings.qdrant_collection_prefix, layout, rule))
-
-
-def load_encoder(settings: Settings, metrics: Metrics | None = None) -> Encoder:
-    """Seconds; waits for a server that is still starting. Raises ConfigurationError, EncoderFailed.
-
-    An ingest has nobody who would read `metrics`.
-    """
-    if settings.encoder_url:
-        server = EmbeddingsServer.connect(
-            settings.encoder_url, settings.encoder_model, settings.encoder_timeout_s, settings.start_timeout_s
-        )
-        return Encoder(
-            server,
-            settings.encoder_model,
-            settings.encoder_batch_size,
-            cache_entries=settings.encoder_cache_entries,
-            metrics=metrics,
-            close_model=server.close,
-        )
-    return Encoder.load(
-        encoder_path(settings),
-        settings.encoder_batch_size,
-        device=settings.encoder_device,
-        cache_entries=settings.encoder_cache_entries,
-        metrics=metrics,
-    )
-
-
-def make_retriever(
-    settings: Settings, encoder: Encoder, store: Store, metrics: Metrics, reranker: Scorer | None = None
-) -> Retriever:
-    return Retriever(
-        encoder,
-        store,
-        settings.retrieval_pool_questions,
-        metrics,
-        settings.retrieval_duplicate_similarity,
-        reranker=reranker,
-        rerank_candidates=settings.retrieval_rerank_candidates,
-    )
-
-
-def search_options(settings: Settings) -> SearchOptions:
-    """What a request that says nothing gets."""
-    questions, steps = settings.effective_references
-    return SearchOptions(
-        questions=questions,
-        steps=steps,
-        min_similarity=settings.retrieval_min_similarity,
-        exclude_duplicates=settings.retrieval_exclude_duplicates,
-        rerank=settings.retrieval_reranker != "none",
-    )
-
-
-def open_cache(settings: Settings, metrics: Metrics) -> ScoreCache[StepJudgement]:
-    """No connection is made yet."""
-    values, redis = Values.of(StepJudgement, may_keep), None
-    if settings.cache_redis_url:
-        url = settings.cache_redis_url.get_secret_value()
-        redis = RedisCache.connect(url, values.prefix, settings.cache_ttl_s, metrics)
-    return ScoreCache(values, settings.cache_mib << 20, settings.cache_ttl_s, metrics, redis=redis)
-
-
-def weights_name(card: ServedModel, model: str) -> str:
-    """What tells one model from another under the same name: the worker's words for it, and a local one's files."""
-    files = sorted(Path(model).glob("*.safetensors")) if Path(model).is_dir() else []
-    stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return repr((card.id, card.root, card.max_model_len, stats))
-
-
-def reduction(settings: Settings) -> Reduction:
-    return Reduction(settings.pca_dimensions if settings.pca_variance is None else None, settings.pca_variance)
-
-
-def encoder_path(settings: Settings) -> str:
-    return embedded_encoder_path() if settings.encoder_model == EMBEDDED else settings.encoder_model
-
-
 def _wordings(settings: Settings) -> dict[JudgeMethod, Wording]:
     """The words of both methods, from the files that the settings name. Raises ConfigurationError."""
     return {
         "retsp": retsp.wording(settings.effective_retsp_template),
         "rprm": rprm.wording(settings.effective_rprm_template, settings.rprm_no_previous_steps),
     }
-
-
-def load_reranker(settings: Settings) -> Scorer | None:
-    """The one named, if any; seconds for a model. Raises ConfigurationError."""
-    if settings.retrieval_reranker == "none":
-        return None
-    if settings.retrieval_reranker == "lexical":
-        return Lexical()
-    if settings.retrieval_cross_encoder is None:
-        raise ConfigurationError(
-            "STEPREWARD_RETRIEVAL_CROSS_ENCODER: the reranker cross-encoder needs the name of a model"
-        )
-    return CrossEncoderScorer.load(
-        settings.retrieval_cross_encoder, settings.encoder_batch_size, device=settings.encoder_device
-    )
 
 
 def _judges(
@@ -407,13 +216,3 @@ async def _warm_up(pipeline: Pipeline) -> None:
     """One score through every part: the engine's first batch costs seconds that no client shall see."""
     item = Item(id="warm-up", question="What is 2 + 3?", steps=["2 + 3 = 5."])
     await pipeline.score(ScoreRequest(items=[item], method="retsp"), "warm-up")
-
-
-async def _fault(asked: Awaitable[object]) -> StepRewardError | None:
-    try:
-        await asyncio.wait_for(asked, _PROBE_S)
-    except TimeoutError:
-        return DependencyError(f"no answer in {_PROBE_S:.0f} s")
-    except StepRewardError as error:
-        return error
-    return None

@@ -16,7 +16,7 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
 from loadtests.scripted_worker import ScriptedWorker  # noqa: E402
 from stepreward.api.app import create_app  # noqa: E402
-from stepreward.wiring import CompatRule  # noqa: E402
+from stepreward.service import CompatRule  # noqa: E402
 from test_pipeline import service  # noqa: E402
 
 

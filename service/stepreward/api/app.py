@@ -14,7 +14,7 @@ from stepreward.api.compat import ROUTES
 from stepreward.api.score import NDJSON, score
 from stepreward.metrics import CONTENT_TYPE
 from stepreward.schema import ReadyBody, ScoreRequest, ScoreResponse
-from stepreward.wiring import Service
+from stepreward.service import Service
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, object]]]
 _STREAMED: dict[int | str, dict[str, Any]] = {

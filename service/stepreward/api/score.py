@@ -19,8 +19,8 @@ from stepreward.body import read_request
 from stepreward.concurrency import as_they_end
 from stepreward.pipeline import Batch, Outcome, result_of
 from stepreward.schema import StreamLine, StreamSummary
+from stepreward.service import Service
 from stepreward.tenants import Tenant
-from stepreward.wiring import Service
 
 NDJSON = "application/x-ndjson"
 _HEARTBEAT_S = 5.0

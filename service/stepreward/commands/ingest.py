@@ -12,7 +12,7 @@ from typing import Any, cast
 import click
 from rich.console import Console
 
-from stepreward import wiring
+from stepreward import parts
 from stepreward.commands.options import collect, with_settings
 from stepreward.commands.progress import stages
 from stepreward.corpus.ingest import Ingest, Ingested, Progress
@@ -148,7 +148,7 @@ def command(  # noqa: PLR0913  (an option each)
 async def _ingest(request: Request, settings: Settings, console: Console) -> Summary:
     started_s = time.monotonic()
     done: Ingested | None = None
-    store = wiring.open_store(settings, writes=True)
+    store = parts.open_store(settings, writes=True)
     try:
         with stages(console) as progress:
             surveyed = _survey(request, settings, progress, console)
@@ -185,11 +185,11 @@ def _survey(request: Request, settings: Settings, progress: Progress, console: C
         if letters.count <= _REJECTED_SHOWN:
             console.print(f"{row.source}:{row.line}: left out: {row.reason}", style="yellow", markup=False)
 
-    reduction = wiring.reduction(settings)
+    reduction = parts.reduction(settings)
     directory = request.rejected.parent if request.rejected else settings.data_dir / "rejected"
     with closing(DeadLetters(directory)) as letters:
         found = survey(counted(), reject, 0 if reduction.is_off else SAMPLE_TEXTS)
-        identity = found.snapshot_id(encoder_name(wiring.encoder_path(settings)), reduction)
+        identity = found.snapshot_id(encoder_name(parts.encoder_path(settings)), reduction)
         path = request.rejected or directory / f"{identity}.jsonl"
         if letters.count or request.rejected:
             letters.keep_as(path)
@@ -200,7 +200,7 @@ def _survey(request: Request, settings: Settings, progress: Progress, console: C
 
 async def _build(request: Request, settings: Settings, store: Store, found: Survey, progress: Progress) -> Ingested:
     async with _encoder(request.ray, settings) as encoder:
-        ingest = Ingest(store, encoder, found, wiring.reduction(settings), progress)
+        ingest = Ingest(store, encoder, found, parts.reduction(settings), progress)
         return await ingest.run(solutions_of(read_corpus(request.sources, request.form)))
 
 
@@ -213,7 +213,7 @@ async def _encoder(ray: RayOptions | None, settings: Settings) -> AsyncIterator[
         async with ray_encoder(model, ray) as encoder:
             yield encoder
         return
-    local = await asyncio.to_thread(wiring.load_encoder, settings)
+    local = await asyncio.to_thread(parts.load_encoder, settings)
     try:
         yield TextEncoder.of(local)
     finally:

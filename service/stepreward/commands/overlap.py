@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from stepreward import wiring
+from stepreward import parts
 from stepreward.commands.options import collect, with_settings
 from stepreward.corpus.overlap import Overlap, find_overlap
 from stepreward.corpus.questions import NamedQuestion, read_questions
@@ -78,10 +78,10 @@ def _questions(path: Path, form: Format | None, key: str, console: Console) -> l
 async def _overlap(
     questions: list[NamedQuestion], snapshot_id: str | None, similarity: float, settings: Settings
 ) -> Overlap:
-    store = wiring.open_store(settings)
+    store = parts.open_store(settings)
     try:
         snapshot = await (store.active() if snapshot_id is None else store.snapshot(snapshot_id))
-        encoder = await asyncio.to_thread(wiring.load_encoder, settings)
+        encoder = await asyncio.to_thread(parts.load_encoder, settings)
         try:
             return await find_overlap(questions, store, snapshot, encoder, similarity)
         finally:

@@ -11,7 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from stepreward import wiring
+from stepreward import parts
 from stepreward.commands.options import collect, with_settings
 from stepreward.corpus.vectors import TextEncoder
 from stepreward.corpus.verify import Verification, Verified
@@ -111,7 +111,7 @@ async def _verified(prefix: str | None, sample: int, seed: int, settings: Settin
         if not sample:
             return identity, await verification.run(None)
         _check_encoder(manifest, settings)
-        encoder = await asyncio.to_thread(wiring.load_encoder, settings)
+        encoder = await asyncio.to_thread(parts.load_encoder, settings)
         try:
             return identity, await verification.run(TextEncoder.of(encoder))
         finally:
@@ -119,7 +119,7 @@ async def _verified(prefix: str | None, sample: int, seed: int, settings: Settin
 
 
 def _check_encoder(manifest: Manifest, settings: Settings) -> None:
-    name = encoder_name(wiring.encoder_path(settings))
+    name = encoder_name(parts.encoder_path(settings))
     if name != manifest.encoder:
         raise ConfigurationError(
             f"STEPREWARD_ENCODER_MODEL: is {name!r}, the snapshot was encoded with {manifest.encoder!r} "
@@ -129,7 +129,7 @@ def _check_encoder(manifest: Manifest, settings: Settings) -> None:
 
 @asynccontextmanager
 async def _store(settings: Settings) -> AsyncIterator[Store]:
-    store = wiring.open_store(settings, writes=True)
+    store = parts.open_store(settings, writes=True)
     try:
         yield store
     finally:

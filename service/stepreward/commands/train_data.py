@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from stepreward import wiring
+from stepreward import parts
 from stepreward.commands.bars import counted
 from stepreward.commands.options import collect, with_settings
 from stepreward.corpus.questions import read_questions
@@ -78,7 +78,7 @@ def command(
 async def _made(asked: Asked, output: Path, settings: Settings, console: Console) -> DataCard:
     test = [question for one in asked.exclude for question in _questions(one)]
     groups, left_out, contradicted = read_sources(asked, lambda line: console.print(line, markup=False, soft_wrap=True))
-    encoder = await asyncio.to_thread(wiring.load_encoder, settings)
+    encoder = await asyncio.to_thread(parts.load_encoder, settings)
     try:
         with counted(console) as progress:
             task = progress.add_task("compared with the test", total=len(groups))
@@ -95,11 +95,11 @@ async def _made(asked: Asked, output: Path, settings: Settings, console: Console
 async def _referenced(
     groups: Sequence[Group], asked: Asked, settings: Settings, encoder: Encoder, console: Console
 ) -> tuple[list[Group], Asked]:
-    store = wiring.open_store(settings)
+    store = parts.open_store(settings)
     try:
-        retriever = wiring.make_retriever(settings, encoder, store, Metrics())
+        retriever = parts.make_retriever(settings, encoder, store, Metrics())
         snapshot = await retriever.active()
-        shares, options = Shares(asked.references), wiring.search_options(settings)
+        shares, options = Shares(asked.references), parts.search_options(settings)
         with counted(console) as progress:
             task = progress.add_task("given references", total=None)
             found = await with_references(

@@ -18,7 +18,7 @@ from stepreward.body import read_as
 from stepreward.chat import question_of, response_of
 from stepreward.errors import InvalidRequest
 from stepreward.schema import Item
-from stepreward.wiring import Service
+from stepreward.service import Service
 
 PATIENCE_S = 170.0
 

@@ -15,7 +15,7 @@ from stepreward.api.compat.rewards import Reward, rewards, solution
 from stepreward.body import read_as
 from stepreward.chat import without_special_tokens
 from stepreward.schema import Item
-from stepreward.wiring import Service
+from stepreward.service import Service
 
 PATIENCE_S = 55.0
 

@@ -19,8 +19,8 @@ from stepreward.concurrency import run_all, until
 from stepreward.errors import BudgetSpent, InternalError, InvalidRequest, Overloaded, RewardUnavailable, StepRewardError
 from stepreward.results import failure_of
 from stepreward.schema import Failure, Item, ItemResult, ScoreRequest
+from stepreward.service import Service
 from stepreward.tenants import Tenant
-from stepreward.wiring import Service
 
 # From the sample that a client sent to the item that is scored; it may raise InvalidRequest, for this sample alone.
 MakeItem = Callable[[], Item]

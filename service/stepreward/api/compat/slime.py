@@ -16,7 +16,7 @@ from stepreward.body import read_as
 from stepreward.chat import question_of, without_special_tokens
 from stepreward.errors import InvalidRequest
 from stepreward.schema import Item
-from stepreward.wiring import Service
+from stepreward.service import Service
 
 PATIENCE_S = 110.0
 
