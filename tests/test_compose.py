@@ -22,6 +22,11 @@ def test_a_container_has_no_rights_that_it_does_not_need(name: str) -> None:
     assert {"cpus", "memory", "pids"} <= set(service["deploy"]["resources"]["limits"])
 
 
+def test_no_container_asks_for_what_compose_cannot_put_into_a_read_only_one() -> None:
+    given = yaml.safe_load((_ROOT / "docker-compose.yml").read_text())
+    assert all("file" in one for kind in ("secrets", "configs") for one in given.get(kind, {}).values())
+
+
 def test_only_what_people_look_at_is_published_and_to_this_machine_alone() -> None:
     ports = {name: service["ports"] for name, service in _SERVICES.items() if "ports" in service}
     assert set(ports) == _PUBLISHED
