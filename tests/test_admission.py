@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from loadtests.scripted_worker import Fault, ScriptedWorker
 from serving import Served, serving
 from stepreward.admission import Admission, estimated_tokens
-from stepreward.errors import DeadlineExceeded, Overloaded, RequestTooLarge
+from stepreward.errors import Overloaded, RequestTooLarge
 from stepreward.metrics import Metrics
 from stepreward.plan import Defaults, Plan, plan
 from stepreward.schema import ScoreRequest, StreamLine
@@ -65,8 +66,19 @@ def test_the_estimate_grows_with_steps_trajectories_and_length() -> None:
 # what is refused
 
 
+@dataclass(frozen=True)
+class Busy:
+    """Workers whose every call takes a second."""
+
+    waits: bool
+    call_s: float = 1
+
+    def has_waiting(self) -> bool:
+        return self.waits
+
+
 def admission(most: int, waits: bool = True) -> Admission:
-    return Admission(most, 0.2, lambda: waits, Metrics())
+    return Admission(most, 0.2, Busy(waits), Metrics())
 
 
 def test_work_is_taken_on_up_to_the_bound_and_room_is_given_back() -> None:
@@ -135,10 +147,15 @@ def test_where_nothing_waits_there_is_room_whatever_the_rate_was() -> None:
     in_loop(use)
 
 
-def test_a_deadline_that_has_passed_is_refused_before_anything_is_done() -> None:
+def test_a_request_whose_own_call_would_end_too_late_is_refused_too() -> None:
     async def use() -> None:
-        with pytest.raises(DeadlineExceeded):
-            admission(100).admit(0, "interactive", asyncio.get_running_loop().time() - 1).__enter__()
+        gate, now_s = admission(10_000), asyncio.get_running_loop().time()
+        rated(gate, 200)
+        with gate.admit(50, "interactive", None):
+            with gate.admit(10, "interactive", now_s + 2):
+                pass
+            with pytest.raises(Overloaded):
+                gate.admit(10, "interactive", now_s + 1.2).__enter__()
 
     in_loop(use)
 

@@ -5,8 +5,8 @@ from collections.abc import Coroutine, Iterator
 
 import pytest
 
-from stepreward.concurrency import run_all
-from stepreward.errors import RetrievalUnavailable, WorkerUnavailable
+from stepreward.concurrency import run_all, until
+from stepreward.errors import DeadlineExceeded, RetrievalUnavailable, WorkerUnavailable
 
 
 class Recorder:
@@ -195,3 +195,20 @@ def test_a_generator_that_fails_half_way_leaves_what_it_has_given_unstarted_and_
 
     run(watch())
     assert work.started == []
+
+
+# a deadline
+
+
+@pytest.mark.parametrize("seconds_left", [-1.0, 0.0])
+def test_nothing_is_begun_after_its_deadline(seconds_left: float) -> None:
+    begun = False
+
+    async def run() -> None:
+        nonlocal begun
+        async with until(asyncio.get_running_loop().time() + seconds_left):
+            begun = True
+
+    with pytest.raises(DeadlineExceeded):
+        asyncio.run(run())
+    assert not begun

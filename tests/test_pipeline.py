@@ -114,7 +114,7 @@ async def service(  # noqa: PLR0913  (a name for each part that a test may bring
                 bench,
                 worker.model,
                 Defaults("retsp", 3, SEARCH, ADAPTIVE, UNCERTAIN),
-                Admission(queue_tokens, 0.2, pool.has_waiting, metrics),
+                Admission(queue_tokens, 0.2, pool, metrics),
             ),
             limits=LIMITS,
             metrics=metrics,

@@ -4,16 +4,18 @@ Work is counted in estimated tokens: the prompts of the steps that nobody has ju
 be drawn for them. The estimate is rough and from above; what matters is that all of it is measured with the same rule,
 the rate at which it gets done too.
 
-A request with a deadline is refused when the work before it will take longer than that, at the rate at which work got
-done while calls were waiting for a worker. Where none waits there is room, whatever the rate says.
+A request with a deadline is refused when the work before it, at the rate at which work got done while calls were
+waiting for a worker, and a call of its own will take longer than that: what is begun and comes too late keeps from a
+worker what would not have. Where none waits there is room, whatever the rate says.
 """
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
-from stepreward.errors import DeadlineExceeded, Overloaded, RequestTooLarge
+from stepreward.errors import Overloaded, RequestTooLarge
 from stepreward.metrics import Metrics
 from stepreward.plan import Plan
 from stepreward.schema import Priority
@@ -56,6 +58,17 @@ class _Rate:
         return self._tokens / self._seconds if self._seconds >= 1 and self._tokens else None
 
 
+class Workers(Protocol):
+    """What is to be known of them."""
+
+    def has_waiting(self) -> bool:
+        """Whether calls wait for a worker now."""
+
+    @property
+    def call_s(self) -> float:
+        """How long a call takes at a worker."""
+
+
 class Ticket:
     """The room of one request, given back as its items end."""
 
@@ -72,12 +85,12 @@ class Ticket:
 
 
 class Admission:
-    """One for a gateway. `waits`: whether calls wait for a worker now."""
+    """One for a gateway."""
 
-    def __init__(self, queue_tokens: int, bulk_share: float, waits: Callable[[], bool], metrics: Metrics) -> None:
+    def __init__(self, queue_tokens: int, bulk_share: float, workers: Workers, metrics: Metrics) -> None:
         self._most = queue_tokens
         self._bulk_share = bulk_share
-        self._waits = waits
+        self._workers = workers
         self._metrics = metrics
         self._taken: dict[Priority, int] = {"interactive": 0, "bulk": 0}
         self._rate = _Rate()
@@ -97,7 +110,7 @@ class Admission:
     def release(self, tokens: int, priority: Priority, *, done: bool) -> None:
         """`done`: it was worked off, and not given up."""
         now_s = asyncio.get_running_loop().time()
-        if self._waits():
+        if self._workers.has_waiting():
             if self._seen_s is not None:
                 self._rate.add(tokens if done else 0, now_s - self._seen_s)
             self._seen_s = now_s
@@ -111,8 +124,6 @@ class Admission:
 
     def _check(self, tokens: int, priority: Priority, deadline_s: float | None) -> None:
         now_s = asyncio.get_running_loop().time()
-        if deadline_s is not None and now_s >= deadline_s:
-            raise DeadlineExceeded("deadline_ms: it had passed before the work was begun")
         if not tokens:
             return
         if tokens > self._most:
@@ -120,9 +131,12 @@ class Admission:
         wait_s = self._wait_s(priority)
         if sum(self._taken.values()) + tokens > self._most:
             raise Overloaded("more work is waiting than the service takes on", min(wait_s or 1, _LONGEST_RETRY_S))
-        if deadline_s is not None and wait_s and self._waits() and now_s + wait_s > deadline_s:
-            late_s = min(now_s + wait_s - deadline_s, _LONGEST_RETRY_S)
-            raise Overloaded(f"deadline_ms: the work before it takes about {wait_s:.1f} s", late_s)
+        if deadline_s is None or not wait_s or not self._workers.has_waiting():
+            return
+        late_s = now_s + wait_s + self._workers.call_s - deadline_s
+        if late_s > 0:
+            message = f"deadline_ms: the work before it takes about {wait_s:.1f} s"
+            raise Overloaded(message, min(late_s, _LONGEST_RETRY_S))
 
     def _wait_s(self, priority: Priority) -> float | None:
         """Until the work taken on before it, in its class and by its share, is done; None where that is not known."""

@@ -75,10 +75,12 @@ async def as_they_end(coroutines: Iterable[Coroutine[object, object, T]]) -> Asy
 
 @asynccontextmanager
 async def until(deadline_s: float | None) -> AsyncIterator[None]:
-    """End what runs inside at that time of the loop's clock, which no change of the date moves.
+    """End what runs inside at that time of the loop's clock, which no change of the date moves; begin nothing later.
 
     Raises DeadlineExceeded.
     """
+    if deadline_s is not None and asyncio.get_running_loop().time() >= deadline_s:
+        raise DeadlineExceeded("deadline_ms: it had passed before the work was begun")
     try:
         async with asyncio.timeout_at(deadline_s) as limit:
             yield

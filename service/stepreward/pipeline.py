@@ -56,12 +56,12 @@ class Pipeline:
         self, request: ScoreRequest, request_id: str, arrived_s: float | None = None, tenant: Tenant | None = None
     ) -> "AsyncIterator[Batch]":
         """Everything up to the judges: checked, looked up, taken on, its references found. Raises as `score` does."""
-        request, spans = await split_responses(request, self._defaults.splitting)
-        logs.text.info("request", extra={"wanted": request})
-        chosen = plan(request, self._defaults, tenant.salt if tenant else None)
-        names = [Named(*parts) for parts in zip(_named(request.items), spans, strict=True)]
         deadline_s = _deadline_s(request, arrived_s)
         async with until(deadline_s):
+            request, spans = await split_responses(request, self._defaults.splitting)
+            logs.text.info("request", extra={"wanted": request})
+            chosen = plan(request, self._defaults, tenant.salt if tenant else None)
+            names = [Named(*parts) for parts in zip(_named(request.items), spans, strict=True)]
             snapshot = await self._bench.finder.snapshot() if chosen.widest_search.wanted else None
             judgings = await self._looked_up(request, chosen, snapshot)
         tokens = [_open_tokens(judging, chosen) for judging in judgings]

@@ -86,7 +86,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
             model=await asyncio.to_thread(weights_name, card, settings.model_path),
             metrics=metrics,
         )
-        admission = Admission(settings.queue_tokens, settings.bulk_share, pool.has_waiting, metrics)
+        admission = Admission(settings.queue_tokens, settings.bulk_share, pool, metrics)
         pipeline = Pipeline(bench, card.id, _defaults(settings, calibration), admission)
         metrics.tell_model(
             model=card.id,

@@ -68,6 +68,7 @@ class Counted:
             return
         request = Request(scope, receive)
         request.state.request_id = uuid.uuid4().hex
+        request.state.arrived_s = asyncio.get_running_loop().time()
         started_s, status = time.perf_counter(), 0
 
         async def send_with_id(message: Message) -> None:

@@ -32,7 +32,7 @@ async def score(request: Request) -> Response:
     """Raises StepRewardError, ClientDisconnect."""
     service: Service = request.app.state.service
     tenant: Tenant | None = request.state.tenant
-    arrived_s = asyncio.get_running_loop().time()
+    arrived_s: float = request.state.arrived_s
     async with AsyncExitStack() as stack:
         stack.enter_context(service.metrics.in_flight.track_inprogress())
         with service.metrics.stage("parse"):

@@ -33,6 +33,8 @@ T = TypeVar("T")
 
 # The first, one more for whatever reason, and one alone.
 _MOST_ATTEMPTS = 3
+# What the last call counts for in the mean of those before it.
+_OF_THE_LAST = 0.1
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,10 @@ class _Waiting:
 
 
 class WorkerPool:
-    """One for a gateway. Used from one event loop; `watching` must be entered for progress to be watched."""
+    """One for a gateway. Used from one event loop; `watching` must be entered for progress to be watched.
+
+    `call_s` is how long a call has taken a worker lately, in seconds, 0 before the first.
+    """
 
     def __init__(
         self,
@@ -74,6 +79,7 @@ class WorkerPool:
         self._suspects: deque[_Waiting] = deque()
         self._budget = RetryBudget(self._rule.retry_share, self._rule.retry_reserve)
         self._quarantine = Quarantine(self._rule.quarantine_s)
+        self.call_s = 0.0
 
     @asynccontextmanager
     async def watching(self, away: Collection[WorkerClient] = ()) -> AsyncIterator[None]:
@@ -159,6 +165,7 @@ class WorkerPool:
 
     async def _attempt(self, upstream: Upstream, at_hand: Call, call: Callable[[WorkerClient], Awaitable[T]]) -> T:
         error: BaseException | None = None
+        began_s = asyncio.get_running_loop().time()
         try:
             async with at_hand.limit:
                 return await call(upstream.client)
@@ -169,6 +176,9 @@ class WorkerPool:
             error = raised
             raise
         finally:
+            if error is None:
+                took_s = asyncio.get_running_loop().time() - began_s
+                self.call_s += (took_s - self.call_s) * (_OF_THE_LAST if self.call_s else 1)
             self._metrics.worker_attempts.labels(type(error).__name__ if error else "ok").inc()
             upstream.end(at_hand, error)
 
