@@ -160,6 +160,10 @@ def test_dollars_of_money_are_no_formula():
     assert split("sentence", "It costs $5. He pays $10. So $2.") == ["It costs $5.", "He pays $10.", "So $2."]
 
 
+def test_a_dollar_of_money_before_a_formula_does_not_open_it():
+    assert split("sentence", "It costs $5. So $x = 3. 5$ holds. Go.") == ["It costs $5.", "So $x = 3. 5$ holds.", "Go."]
+
+
 @pytest.mark.parametrize("opened", ["```", "\\[", "$$", "\\begin{a}", "$x", "`"])
 def test_what_is_never_closed_protects_nothing(opened):
     assert split("blank_line", f"{opened} a\n\nb\n\nc") == [f"{opened} a", "b", "c"]

@@ -1,7 +1,7 @@
 """What is not cut apart in a response: fenced code, formulas, LaTeX environments, code within a line.
 
 What is opened and never closed is none of these. A dollar that stands for money is none: one that opens a formula has
-no space after it, one that closes it has none before it and no digit after it.
+no space after it, one that closes it has none before it and no digit after it, and no dollar stands between them.
 """
 
 import re
@@ -52,7 +52,7 @@ def _stretches(text: str) -> Iterator[tuple[int, int]]:
     marks = list(_marks(text))
     closers: dict[str, list[int]] = {}
     for number, mark in enumerate(marks):
-        if mark.closes:
+        if mark.closes or mark.kind == "$":
             closers.setdefault(mark.kind, []).append(number)
     environments = _environments(marks)
     blank_lines = [found.start() for found in _BLANK_LINE.finditer(text)]
@@ -77,6 +77,8 @@ def _closer(number: int, marks: list[_Mark], closers: dict[str, list[int]], blan
     if position == len(candidates):
         return None
     closer = candidates[position]
+    if not marks[closer].closes:
+        return None
     if mark.kind in _WITHIN_PARAGRAPH:
         blank = bisect_left(blank_lines, mark.end)
         if blank < len(blank_lines) and blank_lines[blank] < marks[closer].begin:
