@@ -200,6 +200,11 @@ def test_a_question_without_all_scores_is_in_no_figure(run, tmp_path):
     long["candidates"][1][0] = "7" * 3900
     file = write(tmp_path / "given.jsonl", row("x"), row("y"), long)
     with application(ScriptedWorker(context_tokens=3000)) as url:
-        assert run("eval", "best-of-n", file, "-o", tmp_path / "run", "--url", url) == 0
+        assert run("eval", "best-of-n", "--data", file, "-o", tmp_path / "run", "--url", url) == 0
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert (summary["questions"], summary["scored_questions"]) == (3, 2)
+
+
+def test_an_evaluation_of_no_file_says_what_is_missing(run, tmp_path, capsys):
+    assert run("eval", "best-of-n", "-o", tmp_path / "run") == 2
+    assert "FILES" in capsys.readouterr().err

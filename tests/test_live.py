@@ -311,6 +311,29 @@ def test_a_vector_engine_that_dies_is_named_and_restarted_and_scoring_goes_on(se
     assert service.score(items=[CLIPS], method="retsp")["items"][0]["status"] == "ok"
 
 
+def test_a_guided_search_has_the_worker_as_its_policy_and_goes_on_from_its_trace(service: Running, tmp_path) -> None:
+    trace, picture = tmp_path / "trace.jsonl", tmp_path / "tree.html"
+
+    def searched(budget_tokens: int) -> dict[str, object]:
+        urls = ["--url", service.url, "--policy-url", service.worker_url]
+        small = ["--strategy", "mcts", "--step-tokens", "16", "--budget-tokens", str(budget_tokens)]
+        done = subprocess.run(
+            [ROOT / "examples" / "guided_search" / "run.sh", *urls, *small, "--trace", trace, "--html", picture],
+            env={**os.environ, "STEPREWARD": str(Path(sys.executable).with_name("stepreward"))},
+            capture_output=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    first, begun = searched(40), trace.read_text()
+    assert first["steps"] and 0 <= first["score"] <= 1 and first["tokens"] >= 40
+    second = searched(120)
+    assert trace.read_text().startswith(begun) and second["rounds"] >= first["rounds"]
+    assert "12 * 17" in picture.read_text()
+
+
 def test_a_second_serve_on_the_same_port_says_so_in_one_line(service: Running) -> None:
     port = service.url.rsplit(":", 1)[1]
     done = subprocess.run(

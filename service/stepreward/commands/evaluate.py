@@ -154,7 +154,8 @@ def _drift(files: Sequence[Path], methods: Sequence[str], k: int | None, batch_i
 
 
 @command.command("best-of-n")
-@FILES
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--data", multiple=True, type=click.Path(path_type=Path), help="one of FILES, as an option")
 @click.option(
     "--aggregate",
     type=click.Choice(["min", "prod", "mean", "last", "weighted"]),
@@ -163,14 +164,16 @@ def _drift(files: Sequence[Path], methods: Sequence[str], k: int | None, batch_i
     help="what makes a solution's score of its steps'",
 )
 @with_options(*METHOD_OPTIONS, *SERVICE_OPTIONS, *RUN_OPTIONS)
-def _best_of_n(files: Sequence[Path], aggregate: str, **given: Any) -> None:
+def _best_of_n(files: Sequence[Path], data: Sequence[Path], aggregate: str, **given: Any) -> None:
     """Choose among the candidates in FILES: JSON lines with `id`, `question`, `candidates` and `correct`.
 
     --limit draws questions.
     """
+    if not files and not data:
+        raise click.UsageError("Missing argument 'FILES...'.")
     options = Options(**given)
     same = same_answers()
-    questions = best_of_n.read_questions(files, options.limit, options.seed)
+    questions = best_of_n.read_questions([*files, *data], options.limit, options.seed)
     items = [item for question in questions for item in question.items]
     answers = asked("best-of-n", items, [options.condition(ASKED)], options)[ASKED]
     summary = best_of_n.summarise(
