@@ -16,7 +16,7 @@ def ran(*command: object, **environment: str) -> str:
     """What it printed."""
     whole = [str(part) for part in command]
     done = subprocess.run(
-        whole, env=os.environ | environment, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False
+        whole, env=os.environ | environment, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
