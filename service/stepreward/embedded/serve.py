@@ -98,6 +98,8 @@ class _Parts:
         self._worker_begun = asyncio.Event()
         if device == "cpu":
             self._env["OMP_WAIT_POLICY"] = "PASSIVE"  # see worker_env: the encoder shares the cores with the worker
+            # A batch takes four seconds alone, many times that on a busy machine, and tells nothing meanwhile.
+            self._env.setdefault(f"{ENV_PREFIX}WORKER_STALL_S", "120")
         if settings.is_embedded and settings.encoder_model == EMBEDDED:
             self._env["HF_HUB_OFFLINE"] = "1"
 
