@@ -15,7 +15,9 @@ from loadtests.stack import stack
 @click.command()
 @click.option("--rounds", type=click.IntRange(2), default=4, show_default=True, help="turns of what is compared")
 @click.option("--seconds", type=float, default=10, show_default=True, help="of each load")
-@click.option("--only", multiple=True, help="a scenario; all if none is named")
+@click.option(
+    "--only", multiple=True, help="a scenario, beside what the last run found of the others; all if none is named"
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -26,7 +28,7 @@ from loadtests.stack import stack
 def main(rounds: int, seconds: float, only: tuple[str, ...], out: Path) -> None:
     """Eight minutes. Loads this machine alone, by 127.0.0.1."""
     told = Console(stderr=True)
-    found = report.Found()
+    found = report.read(out) if only else report.Found()
     scenarios = {
         "alone": lambda one: alone(one, rounds),
         "refusal": lambda one: refusal(one, rounds),

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 
 import matplotlib as mpl
+from pydantic import TypeAdapter
 
 from loadtests.figures import Figure, ratio
 from loadtests.overload.scenarios import Abuse, Alone, Goodput, Priorities, Refusal, Storm
@@ -41,6 +42,12 @@ class Target:
     what: str
     measured: str
     met: bool
+
+
+def read(out: Path) -> Found:
+    """What the last run wrote there; nothing where there was none."""
+    file = out / "overload.json"
+    return TypeAdapter(Found).validate_python(json.loads(file.read_bytes())["found"]) if file.exists() else Found()
 
 
 def write(found: Found, out: Path, rounds: int) -> str:
