@@ -3,7 +3,7 @@
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -50,6 +50,25 @@ def connected(address: str) -> Iterator[Any]:
 def this_node(ray: Any) -> dict[str, str]:
     """The label of the node that this process is on."""
     return {"ray.io/node-id": ray.get_runtime_context().get_node_id()}
+
+
+def streamed(ray: Any, read: Callable[[], Iterator[Any]]) -> Any:
+    """A dataset of the tables that `read` gives in a task on this node, each a block, which goes on at once."""
+    from ray.data.block import BlockMetadata  # noqa: PLC0415
+    from ray.data.datasource import Datasource, ReadTask  # noqa: PLC0415
+
+    class Tables(Datasource):  # type: ignore[misc]  # Ray is an extra
+        def estimate_inmemory_data_size(self) -> None:
+            return None
+
+        def get_read_tasks(self, parallelism: int, **_: Any) -> list[Any]:
+            return [ReadTask(read, BlockMetadata(num_rows=None, size_bytes=None, exec_stats=None, input_files=None))]
+
+    context = ray.data.DataContext.get_current()
+    # Ray Data would wait for more of them.
+    context.target_max_block_size = 1
+    context.enable_progress_bars = False
+    return ray.data.read_datasource(Tables(), override_num_blocks=1, num_cpus=0, label_selector=this_node(ray))
 
 
 def reason(error: BaseException) -> str:

@@ -26,7 +26,7 @@ from stepreward.bulk import Summary, line_of, read_lines, row_of, score_rows
 from stepreward.client import AsyncClient
 from stepreward.errors import ConfigurationError, DependencyError, StepRewardError
 from stepreward.files import BadRow
-from stepreward.ray_cluster import RayOptions, connected, reason, this_node
+from stepreward.ray_cluster import RayOptions, connected, reason, streamed
 from stepreward.schema import ScoreRequest
 
 # A service that is full says so again and again; a file of millions of rows has time.
@@ -174,14 +174,8 @@ def identity(job: Job) -> str:
 def _chunks(ray: Any, job: Job, done: int, options: RayOptions) -> Iterator[dict[str, Any]]:
     """The answers to all chunks from row `done` on, in their order."""
     nodes = sum(node["Alive"] for node in ray.nodes())
-    context = ray.data.DataContext.get_current()
-    # A chunk is a block: Ray Data would wait for more of them.
-    context.target_max_block_size = 1
-    context.enable_progress_bars = False
-    context.execution_options.preserve_order = True
-    lines = ray.data.read_datasource(
-        _source(partial(_read, job, done)), override_num_blocks=1, num_cpus=0, label_selector=this_node(ray)
-    )
+    ray.data.DataContext.get_current().execution_options.preserve_order = True
+    lines = streamed(ray, partial(_read, job, done))
     scored = lines.map_batches(
         ChunkScorer,
         fn_constructor_args=(job,),
@@ -204,20 +198,6 @@ def _read(job: Job, done: int) -> Iterator[Any]:
     while chunk := list(islice(lines, job.rows_per_chunk)):
         numbers, texts = zip(*chunk, strict=True)
         yield pa.table({"numbers": [numbers], "texts": pa.array([texts], pa.list_(pa.binary()))})
-
-
-def _source(read: Callable[[], Iterator[Any]]) -> Any:
-    from ray.data.block import BlockMetadata  # noqa: PLC0415
-    from ray.data.datasource import Datasource, ReadTask  # noqa: PLC0415
-
-    class Lines(Datasource):  # type: ignore[misc]  # Ray is an extra
-        def estimate_inmemory_data_size(self) -> None:
-            return None
-
-        def get_read_tasks(self, parallelism: int, **_: Any) -> list[Any]:
-            return [ReadTask(read, BlockMetadata(num_rows=None, size_bytes=None, exec_stats=None, input_files=None))]
-
-    return Lines()
 
 
 def _cut(path: Path, size: int) -> BinaryIO:

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -23,7 +24,7 @@ import numpy as np
 
 from stepreward.corpus.vectors import TEXTS_PER_BATCH, TextEncoder
 from stepreward.errors import ConfigurationError, EncoderFailed, StepRewardError
-from stepreward.ray_cluster import RayOptions, connected, reason, this_node
+from stepreward.ray_cluster import RayOptions, connected, reason, streamed, this_node
 from stepreward.retrieval.encoder import Encoder, EncoderDevice, Vectors, embedded_encoder_path, encoder_name
 from stepreward.settings import EMBEDDED
 
@@ -180,15 +181,9 @@ def _dataset(ray: Any, model: Model, workers: int) -> tuple[Any, Iterable[Mappin
     """The queue that it reads, and its batches, one chunk each."""
     from ray.util.queue import Queue  # noqa: PLC0415
 
-    here = this_node(ray)
-    queue = Queue(actor_options={"num_cpus": 0, "label_selector": here})
+    queue = Queue(actor_options={"num_cpus": 0, "label_selector": this_node(ray)})
     queue.put(_BEGIN)
-    context = ray.data.DataContext.get_current()
-    # A row is a block: Ray Data would wait for more of them.
-    context.target_max_block_size = 1
-    context.enable_progress_bars = False
-    chunks = ray.data.read_datasource(_source(queue), override_num_blocks=1, num_cpus=0, label_selector=here)
-    dataset = chunks.map_batches(
+    dataset = streamed(ray, partial(_read, queue)).map_batches(
         ChunkEncoder,
         fn_constructor_args=(model,),
         batch_size=1,
@@ -199,23 +194,12 @@ def _dataset(ray: Any, model: Model, workers: int) -> tuple[Any, Iterable[Mappin
     return queue, dataset.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=0)
 
 
-def _source(queue: Any) -> Any:
+def _read(queue: Any) -> Iterator[Any]:
+    """In a task: chunks from the queue, until None."""
     import pyarrow as pa  # noqa: PLC0415  (an extra)
-    from ray.data.block import BlockMetadata  # noqa: PLC0415
-    from ray.data.datasource import Datasource, ReadTask  # noqa: PLC0415
 
-    def read() -> Iterator[Any]:
-        if queue.get() != _BEGIN:
-            raise RuntimeError("the task that reads the texts was started again, and has lost some")
-        while (chunk := queue.get()) is not None:
-            number, texts = chunk
-            yield pa.table({"number": [number], "texts": [list(texts)]})
-
-    class Chunks(Datasource):  # type: ignore[misc]  # Ray is an extra
-        def estimate_inmemory_data_size(self) -> None:
-            return None
-
-        def get_read_tasks(self, parallelism: int, **_: Any) -> list[Any]:
-            return [ReadTask(read, BlockMetadata(num_rows=None, size_bytes=None, exec_stats=None, input_files=None))]
-
-    return Chunks()
+    if queue.get() != _BEGIN:
+        raise RuntimeError("the task that reads the texts was started again, and has lost some")
+    while (chunk := queue.get()) is not None:
+        number, texts = chunk
+        yield pa.table({"number": [number], "texts": [list(texts)]})
