@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 
 from stepreward import parts
+from stepreward.commands.engine import with_engine
 from stepreward.commands.options import collect, with_settings
 from stepreward.commands.progress import stages
 from stepreward.corpus.ingest import Ingest, Ingested, Progress
@@ -102,17 +103,7 @@ class _Surveyed:
     help="file for the rows that cannot be used  [default: rejected/SNAPSHOT.jsonl in the data directory]",
 )
 @click.option("--strict", is_flag=True, help="refuse the corpus at the first row that cannot be used")
-@click.option(
-    "--engine",
-    type=click.Choice(["local", "ray"]),
-    default="local",
-    show_default=True,
-    help="what encodes: this process, or a Ray cluster that runs, whose nodes all have stepreward and the encoder",
-)
-@click.option("--ray-address", help="auto or HOST:PORT, for ray  [default: auto; env: RAY_ADDRESS]")
-@click.option(
-    "--ray-workers", type=click.IntRange(1), help="encoders, for ray  [default: one for each GPU, or else CPU]"
-)
+@with_engine("encodes", "the encoder", "encoders, for ray  [default: one for each GPU, or else CPU]")
 @click.option("--json", "as_json", is_flag=True, help="print what was done as a line of JSON on stdout")
 @with_settings
 def command(  # noqa: PLR0913  (an option each)

@@ -18,6 +18,7 @@ from rich.table import Table
 from stepreward.bulk import Summary, line_of, read_rows, score_rows
 from stepreward.client import AsyncClient
 from stepreward.commands.bars import counted
+from stepreward.commands.engine import with_engine
 from stepreward.errors import ConfigurationError
 from stepreward.files import BadRow, open_lines
 from stepreward.ray_cluster import RayOptions
@@ -47,15 +48,7 @@ _PLACEHOLDER = [Item(question="?", steps=["?"])]
 @click.option("--items-per-request", type=click.IntRange(1), default=4, show_default=True)
 @click.option("--concurrency", type=click.IntRange(1), default=4, show_default=True, help="requests under way at once")
 @click.option("--api-key-env", metavar="NAME", help="environment variable that holds the service's key")
-@click.option(
-    "--engine",
-    type=click.Choice(["local", "ray"]),
-    default="local",
-    show_default=True,
-    help="what asks: this process, or a Ray cluster that runs, whose nodes all have stepreward and reach the service",
-)
-@click.option("--ray-address", help="auto or HOST:PORT, for ray  [default: auto; env: RAY_ADDRESS]")
-@click.option("--ray-workers", type=click.IntRange(1), help="clients, for ray  [default: one for each node]")
+@with_engine("asks", "reach the service", "clients, for ray  [default: one for each node]")
 def command(file: Path, output: Path | None, bad_rows: Path | None, **options: Any) -> None:
     """Score the solutions in FILE, JSON lines with `question` and `steps` (.gz too; - is standard input).
 
