@@ -27,8 +27,8 @@ from stepreward.errors import HeadTooLarge, MalformedBody, MalformedHead, Reques
 from stepreward.schema import ErrorBody
 
 BODY_BYTES_PER_S = 2**16
-# Chunks cost time each, however small: what sends so many is no client that streams a file.
 ANSWER_BYTES_PER_S = 2**10
+# Chunks cost time each, however small: what sends so many is no client that streams a file.
 FREE_PIECES = 4096
 LEAST_PIECE_BYTES = 64
 # A connection that is closed while its client still sends is reset, and the client may never see the answer.
