@@ -11,17 +11,16 @@ import os
 import platform
 import socket
 import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import click
-import httpx
 
+from loadtests.overload.load import watching_livez
 from loadtests.stack import stack
 
 REPORT = Path(__file__).parents[2] / "docs" / "bench" / "abuse.json"
@@ -69,26 +68,6 @@ def resident_mib(pid: int) -> float:
     return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
 
 
-def watch(url: str, over: threading.Event, took_s: list[float]) -> None:
-    with httpx.Client(timeout=30) as http:
-        while not over.wait(0.05):
-            begun_s = time.perf_counter()
-            http.get(f"{url}/livez").raise_for_status()
-            took_s.append(time.perf_counter() - begun_s)
-
-
-def run_beside(url: str, took_s: list[float], work: Callable[[], object]) -> None:
-    """Ask /livez while `work` is done."""
-    over = threading.Event()
-    watching = threading.Thread(target=watch, args=[url, over, took_s])
-    watching.start()
-    try:
-        work()
-    finally:
-        over.set()
-        watching.join()
-
-
 def abuse(port: int, rounds: int) -> Counter[str]:
     answers: Counter[str] = Counter()
     with ThreadPoolExecutor(4) as pool:
@@ -112,18 +91,17 @@ def main(rounds: int) -> None:
         settings = {"RETRIEVAL_POLICY": "degrade", "QDRANT_URL": "http://127.0.0.1:9", "READ_TIMEOUT_S": "1"}
         url = built.gateway(worker, **{f"STEPREWARD_{name}": value for name, value in settings.items()})
         port, pid = int(url.rpartition(":")[2]), built.processes[url].pid
-        quiet_s: list[float] = []
-        run_beside(url, quiet_s, lambda: time.sleep(5))
+        with watching_livez(url) as quiet_s:
+            time.sleep(5)
         abuse(port, WARM_ROUNDS)
         before_mib = resident_mib(pid)
-        under_s: list[float] = []
-        found: list[Counter[str]] = []
-        run_beside(url, under_s, lambda: found.append(abuse(port, rounds)))
+        with watching_livez(url) as under_s:
+            answers = abuse(port, rounds)
         after_mib = resident_mib(pid)
     requests = rounds * len(KINDS)
     told = {
         "requests": requests,
-        "answers": dict(found[0]),
+        "answers": dict(answers),
         "resident_mib": [round(before_mib), round(after_mib)],
         "grown_mib_per_100_requests": round(100 * (after_mib - before_mib) / requests, 3),
         "livez_ms_at_rest": milliseconds(quiet_s),
