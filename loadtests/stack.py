@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,8 @@ import httpx
 
 from loadtests.process import free_port
 from loadtests.scripted_worker import chat_tokenizer
+from stepreward.embedded.worker import worker_argv, worker_env
+from stepreward.settings import Settings
 
 _ROOT = Path(__file__).parents[1]
 _READY_S = 180
@@ -61,6 +63,13 @@ class Stack:
         port = port or free_port()
         module = ["-m", "loadtests.scripted_server", "--port", str(port), *arguments]
         return self._start(f"worker-{port}", [sys.executable, *module], f"http://127.0.0.1:{port}", "/health")
+
+    def vllm(self, settings: Settings, argv: Sequence[str] | None = None) -> str:
+        """A real worker on this CPU, as `serve` starts it by these settings, or by a command line made of that."""
+        self.environment |= worker_env(settings, "cpu")
+        port = settings.worker_port
+        started = list(argv or worker_argv(settings, "cpu"))
+        return self._start(f"vllm-{port}", started, f"http://127.0.0.1:{port}", "/health")
 
     def store(self, corpus: Iterable[Mapping[str, object]]) -> str:
         """Qdrant's engine with these solved questions in it; gateways use it from now on."""

@@ -20,10 +20,11 @@ from rich.console import Console
 from loadtests.overload.load import Answer, Body, circling, post, session
 from loadtests.process import free_ports
 from loadtests.stack import Stack, stack
-from stepreward.embedded.worker import worker_argv, worker_env
+from stepreward.embedded.worker import worker_argv
 from stepreward.settings import Settings
 
-_CHUNK_TOKENS = 1024
+# All clients' short prompts fit into one: vLLM cuts the last of those that do not, and dies of that one as well.
+_CHUNK_TOKENS = 2048
 _FIELDS: Body = {"method": "rprm", "trajectories": {"k": 2}, "retrieval": {"mode": "none"}}
 _CLIENTS = 6
 
@@ -38,18 +39,18 @@ def short(number: int) -> Body:
 
 def long() -> Body:
     """Its prompt takes more than one chunk."""
-    steps = [" ".join(f"{number} + {number} = {2 * number}." for number in range(150))]
-    return {"items": [{"question": "What are the doubles of all numbers below 150?", "steps": steps}], **_FIELDS}
+    steps = [" ".join(f"{number} + {number} = {2 * number}." for number in range(200))]
+    return {"items": [{"question": "What are the doubles of all numbers below 200?", "steps": steps}], **_FIELDS}
 
 
 def worker(built: Stack, settings: Settings, port: int) -> str:
     """Stock vLLM as `serve` starts it, but for its chunks."""
-    argv = worker_argv(settings.model_copy(update={"worker_port": port, "worker_kv_cache_gib": 1}), "cpu")
+    settings = settings.model_copy(update={"worker_port": port, "worker_kv_cache_gib": 1})
+    argv = worker_argv(settings, "cpu")
     argv = tuple(part for part in argv if part != "--no-enable-chunked-prefill")
     place = argv.index("--max-num-batched-tokens") + 1
     argv = (*argv[:place], str(_CHUNK_TOKENS), *argv[place + 1 :], "--enable-chunked-prefill")
-    built.environment |= worker_env(settings, "cpu")
-    return built.start(f"vllm-{port}", list(argv), f"http://127.0.0.1:{port}", "/health")
+    return built.vllm(settings, argv)
 
 
 async def run(built: Stack, settings: Settings, told: Console) -> dict[str, object]:
