@@ -96,7 +96,8 @@ def test_an_answer_has_the_shape_of_the_wire() -> None:
     assert answer.status_code == 200
     body = answer.json()
     ScoreResponse.model_validate_json(answer.content)
-    assert list(body) == ["method", "model", "prompt_version", "calibrated", "corpus_snapshot", "request_id", "items"]
+    names = ["method", "model", "prompt_version", "calibrated", "wrong_below", "corpus_snapshot", "request_id", "items"]
+    assert list(body) == names
     [result] = body["items"]
     assert {"id", "status", "score", "aggregates", "first_error", "steps", "degraded", "failure"} <= set(result)
     assert (result["id"], result["status"], result["failure"], result["degraded"]) == ("a", "ok", None, [])

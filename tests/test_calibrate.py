@@ -59,6 +59,14 @@ def test_a_known_bias_is_found_again() -> None:
     assert fitted.method == "platt"
 
 
+def test_with_a_bias_a_step_is_wrong_below_the_share_of_right_steps_and_without_one_below_one_half() -> None:
+    steps = synthetic(500, temperature=2, bias=1)
+    share = sum(step.label for step in steps) / len(steps)
+    assert share > 0.6
+    fitted = {bias: fit(steps, bias=bias, confidence=0.95).calibration for bias in (True, False)}
+    assert {bias: one.wrong_below for bias, one in fitted.items()} == {True: pytest.approx(share), False: 0.5}
+
+
 def test_calibration_makes_overconfident_scores_better_by_every_measure() -> None:
     fitted = fit(synthetic(2000, temperature=4), bias=False, confidence=0.95).calibration
     for name in ("ece", "ece_width", "nll", "brier"):

@@ -385,6 +385,22 @@ def test_a_finished_run_is_evaluated_again_without_asking(evaluate: Command, fil
     assert summary(tmp_path / "run")["subsets"] != before["subsets"]
 
 
+def test_answers_are_read_with_the_service_s_own_threshold(evaluate: Command, file, tmp_path) -> None:
+    with application(wrong_below=0.9) as url:
+        assert evaluate("processbench", file, "--url", url, "-o", "own").code == 0
+        assert evaluate("processbench", file, "--url", url, "-o", "named", "--threshold", 0.9).code == 0
+        assert evaluate("processbench", file, "--url", url, "-o", "half", "--threshold", 0.5).code == 0
+    own, named, half = (summary(tmp_path / name)["subsets"] for name in ("own", "named", "half"))
+    assert own == named != half
+
+
+def test_answers_with_two_thresholds_are_not_read_with_either(evaluate: Command, file) -> None:
+    with application(wrong_below=0.9) as url:
+        ran = evaluate("drift", file, "--url", url, "-o", "run", "--k", 1)
+        assert (ran.code, "called steps wrong below 0.5 and 0.9; name one" in ran.err) == (2, True)
+        assert evaluate("drift", file, "--url", url, "-o", "run", "--k", 1, "--threshold", 0.5).code == 0
+
+
 @pytest.mark.parametrize(
     ("other", "named"),
     [

@@ -305,6 +305,28 @@ def _alone(step: str) -> float:
     return result.score
 
 
+@pytest.mark.parametrize("until", ["all", "first_error"])
+def test_where_a_calibration_calls_steps_wrong_below_another_score_it_holds_for_retsp_alone(until) -> None:
+    [plain] = score(ScriptedWorker(), LONG, retrieval=NO_REFERENCES).items
+    limit = step_scores(plain)[plain.first_error]
+
+    async def run() -> list[ScoreResponse]:
+        async with service(ScriptedWorker(), wrong_below=limit) as built:
+            wanted = [
+                asked(LONG, method=one, until=until, retrieval=NO_REFERENCES) for one in ("retsp", "rprm", "cascade")
+            ]
+            return [await built.pipeline.score(request, "r") for request in wanted]
+
+    said = asyncio.run(run())
+    assert [answer.wrong_below for answer in said] == [limit, 0.5, 0.5]
+    below = [place for place, score in enumerate(step_scores(plain)) if score < limit]
+    assert below and said[0].items[0].first_error == below[0] > plain.first_error
+    for answer in said[1:]:
+        [result] = answer.items
+        wrong = [place for place, one in enumerate(step_scores(result)) if one is not None and one < P_WRONG_BELOW]
+        assert result.first_error == wrong[0]
+
+
 def test_until_the_first_error_only_some_steps_ahead_are_asked() -> None:
     worker = ScriptedWorker(latency_s=0.01)
     [result] = score(worker, LONG, until="first_error", retrieval=NO_REFERENCES).items

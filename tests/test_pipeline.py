@@ -89,6 +89,7 @@ async def service(  # noqa: PLR0913  (a name for each part that a test may bring
     gate: Gate | None = None,
     queue_tokens: int = 1 << 25,
     metrics: Metrics | None = None,
+    wrong_below: float = 0.5,
 ) -> AsyncIterator[Service]:
     """A service over the corpus of test_retrieval; `judges` or a `store` of the test's own stand in where given."""
     searched = store or await stored_corpus()
@@ -113,7 +114,7 @@ async def service(  # noqa: PLR0913  (a name for each part that a test may bring
             pipeline=Pipeline(
                 bench,
                 worker.model,
-                Defaults("retsp", 3, SEARCH, ADAPTIVE, UNCERTAIN),
+                Defaults("retsp", 3, SEARCH, ADAPTIVE, UNCERTAIN, wrong_below=wrong_below),
                 Admission(queue_tokens, 0.2, pool, metrics),
             ),
             limits=LIMITS,

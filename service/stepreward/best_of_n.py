@@ -6,7 +6,7 @@ at a time and goes on with the better half of those that are not judged wrong.
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Unpack
 
@@ -14,7 +14,6 @@ from stepreward.client.options import ScoreOptions
 from stepreward.errors import ConfigurationError
 from stepreward.schema import Item, ItemResult
 
-_P_WRONG_BELOW = 0.5
 _SECONDS_AN_ANSWER = 5
 
 # Whether two solutions come to the same answer, by their last steps.
@@ -76,17 +75,16 @@ async def narrowed(
             found[place] = Judged(result.score, len(prefix))
         if all(len(candidates[place]) <= depth for place in alive):
             break
-        lows = {place: result.aggregates.min for place, result in zip(alive, results, strict=True)}
-        kept = _better_half(alive, lows)
+        kept = _better_half(dict(zip(alive, results, strict=True)))
         for place in set(alive) - set(kept):
             found[place] = Judged(found[place].score, found[place].steps_judged, dropped=True)
         alive, depth = kept, depth * 2
     return found
 
 
-def _better_half(alive: Sequence[int], lows: dict[int, float | None]) -> list[int]:
-    right = [place for place in alive if (low := lows[place]) is not None and low >= _P_WRONG_BELOW]
-    left = sorted(right or alive, key=lambda place: -(lows[place] or 0))
+def _better_half(alive: Mapping[int, ItemResult]) -> list[int]:
+    right = [place for place, result in alive.items() if result.first_error == -1]
+    left = sorted(right or alive, key=lambda place: -(alive[place].aggregates.min or 0))
     return sorted(left[: max(1, math.ceil(len(alive) / 2))])
 
 

@@ -96,6 +96,9 @@ class Calibration(_Part):
     n: int = Field(ge=1, description="labelled steps")
     scale: Scale
     band: Band
+    wrong_below: Probability = Field(
+        0.5, description="a step less likely right than this counts as wrong: the share of right steps, with a bias"
+    )
     before: Figures
     after: Figures
 

@@ -75,6 +75,7 @@ class Pipeline:
                 model=self._served_model,
                 prompt_version="+".join(self._bench.judges[method].version for method in chosen.searches),
                 calibrated=self._defaults.calibrated and "retsp" in chosen.searches,
+                wrong_below=chosen.wrong_below,
                 corpus_snapshot=snapshot.id if snapshot else None,
                 request_id=request_id,
             )
@@ -143,7 +144,7 @@ class Batch:
         async with self.turns.turn():
             with self.metrics.stage("aggregate"):
                 judged = Judged(work.named, judging.solution, steps, judging.spent, judging.asked)
-                result = item_result(self.request, judged)
+                result = item_result(self.request, judged, self.chosen.wrong_below)
             self.metrics.count_item(result.failure.code if result.failure else "ok", result.degraded)
             self.metrics.count_result(result)
         return result
@@ -183,7 +184,7 @@ async def _until_first_error(judging: Judging, chosen: Plan) -> Sequence[StepJud
         async for [judgement] in judged:
             said.append(judgement)
             score = aggregation.step_score(judgement.verdicts).score
-            if score is None or score < aggregation.P_WRONG_BELOW:
+            if score is None or score < chosen.wrong_below:
                 break
     return said + [None] * (count - len(said))
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from stepreward.aggregation import P_WRONG_BELOW
 from stepreward.errors import InvalidRequest
 from stepreward.policies import Adaptive, Fixed, Policy
 from stepreward.responses import AT_BLANK_LINES, Splitting
@@ -33,7 +34,8 @@ class Defaults:
     `retsp_search` reranks where the service has a reranker.
 
     What no request can say: how sure `adaptive` must be (its `floor` and `cap` are the request's); `uncertain`, the
-    band of retsp scores, ends included, that cascade hands on to rprm, None where nobody calibrated it;
+    band of retsp scores, ends included, that cascade hands on to rprm, None where nobody calibrated it; `wrong_below`,
+    the score of retsp's from which a step counts as right, where retsp alone judges;
     `speculate_steps`, how many steps after the first undecided one are judged with it until the first error;
     `trajectory_tokens`, the longest that a trajectory of rprm gets; how a response is split, if not asked otherwise,
     and into how much at most.
@@ -45,6 +47,7 @@ class Defaults:
     adaptive: Adaptive
     uncertain: tuple[float, float] | None = None
     calibrated: bool = False
+    wrong_below: float = P_WRONG_BELOW
     speculate_steps: int = 2
     splitting: Splitting = AT_BLANK_LINES
     trajectory_tokens: int = 256
@@ -63,6 +66,7 @@ class Plan:
     until_first_error: bool
     speculate_steps: int
     uncertain: tuple[float, float]
+    wrong_below: float
     use_cache: bool
     priority: Priority
     trajectory_tokens: int
@@ -93,6 +97,7 @@ def plan(request: ScoreRequest, defaults: Defaults, salt: str | None = None) -> 
         until_first_error=request.until == "first_error",
         speculate_steps=defaults.speculate_steps,
         uncertain=defaults.uncertain or (0, 1),
+        wrong_below=defaults.wrong_below if method == "retsp" else P_WRONG_BELOW,
         use_cache=request.cache,
         priority=request.priority,
         trajectory_tokens=defaults.trajectory_tokens,

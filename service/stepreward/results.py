@@ -49,7 +49,7 @@ class Unscored:
     references: References | None
 
 
-def item_result(request: ScoreRequest, judged: Judged) -> ItemResult:
+def item_result(request: ScoreRequest, judged: Judged, wrong_below: float) -> ItemResult:
     texts = "trajectories" in request.include
     steps = [
         _step_result(judgement, index, text, texts)
@@ -64,7 +64,7 @@ def item_result(request: ScoreRequest, judged: Judged) -> ItemResult:
         status="failed" if failure else "ok",
         score=getattr(aggregates, request.aggregate),
         aggregates=aggregates,
-        first_error=aggregation.first_error(scores),
+        first_error=aggregation.first_error(scores, wrong_below),
         steps=steps,
         spans=judged.named.spans,
         degraded=sorted({reason for judgement in told for reason in judgement.degraded}),

@@ -133,8 +133,8 @@ class ScoreRequest(Wire):
     )
     until: Literal["all", "first_error"] = Field(
         "all",
-        description="`first_error` stops an item at its first step below 0.5: the later ones are `skipped`, and the "
-        "aggregates, which need them, are null",
+        description="`first_error` stops an item at its first step below `wrong_below`: the later ones are `skipped`, "
+        "and the aggregates, which need them, are null",
     )
     trajectories: TrajectoryOptions = TrajectoryOptions()
     retrieval: RetrievalOptions = RetrievalOptions()
@@ -267,7 +267,7 @@ class ItemResult(Wire):
     score: float | None
     aggregates: Aggregates
     first_error: int | None = Field(
-        description="0-based index of the first step with a score below 0.5, -1 without one, "
+        description="0-based index of the first step with a score below `wrong_below`, -1 without one, "
         "null when a step before it has no score"
     )
     steps: list[StepResult]
@@ -296,6 +296,13 @@ class Header(Wire):
     model: str
     prompt_version: str
     calibrated: bool = Field(False, description="retsp's probabilities are set right by the service's calibration file")
+    wrong_below: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="a step with a lower score counts as wrong, in `first_error` and for `until`: 0.5, or what the "
+        "calibration file names where retsp alone judges",
+    )
     corpus_snapshot: str | None = Field(
         description="null when the vector store did not answer, and when no references were wanted"
     )

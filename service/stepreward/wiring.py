@@ -9,6 +9,7 @@ import stamina
 
 from stepreward.access import Gate
 from stepreward.admission import Admission
+from stepreward.aggregation import P_WRONG_BELOW
 from stepreward.body import Limits
 from stepreward.calibration import Calibration, Scale
 from stepreward.errors import ConfigurationError, DependencyError, InternalError, RetrievalUnavailable
@@ -182,6 +183,7 @@ def _defaults(settings: Settings, calibration: Calibration | None) -> Defaults:
             prior_no=settings.adaptive_prior_no,
         ),
         uncertain=(calibration.band.low, calibration.band.high) if calibration else None,
+        wrong_below=calibration.wrong_below if calibration else P_WRONG_BELOW,
         calibrated=calibration is not None,
         speculate_steps=settings.speculate_steps,
         splitting=_splitting(settings),

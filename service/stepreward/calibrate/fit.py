@@ -1,5 +1,8 @@
 """The scale that makes labelled steps most likely, the band outside of which its decisions hold, and what both gain.
 
+With a bias, probabilities are those of steps as they come in the data, most of which are right. What speaks against a
+step is then one below their share, and not below 1/2.
+
 The band's sides are found apart, each with at least 1 / (1 - confidence) steps outside: fewer, all judged right, would
 prove nothing.
 """
@@ -13,6 +16,7 @@ import numpy as np
 from scipy.optimize import minimize
 from sklearn.model_selection import StratifiedGroupKFold
 
+from stepreward.aggregation import P_WRONG_BELOW
 from stepreward.calibrate.measure import figures
 from stepreward.calibrate.steps import FOLDS, LabelledStep, groups_of, sha256_of, usable
 from stepreward.calibration import BIASES, SLOPES, SMALLEST_P, Band, Calibration, Scale
@@ -49,6 +53,7 @@ def fit(steps: Sequence[LabelledStep], *, bias: bool, confidence: float) -> Fitt
         n=len(kept),
         scale=scale,
         band=uncertain_band(applied(scale, p), labels, confidence),
+        wrong_below=float(labels.mean()) if bias else P_WRONG_BELOW,
         before=figures(p, labels, groups),
         after=figures(after, labels, groups),
     )

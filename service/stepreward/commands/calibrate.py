@@ -97,6 +97,7 @@ def _show(calibration: Calibration, output: Path, console: Console) -> None:
     else:
         told = f"no band: nowhere are {band.confidence:.0%} of the decisions right, so that every step is uncertain"
     console.print(told, highlight=False, soft_wrap=True)
+    console.print(f"wrong below {calibration.wrong_below:.3f}", highlight=False)
     console.print(f"written: {output}", highlight=False, soft_wrap=True)
 
 

@@ -53,7 +53,7 @@ def _processbench(files: Sequence[Path], recorded: Path | None, recorded_key: st
     options = Options(**given)
     items = stratified(read_processbench(files), options.limit, options.seed)
     answers = answers_of("processbench", items, options, recorded_of(recorded, recorded_key, "scores"))
-    summary = processbench.summarise(items, answers, options.reading(asked=recorded is None))
+    summary = processbench.summarise(items, answers, options.reading(answers, asked=recorded is None))
     finish(options, processbench.report(summary, items, answers), [summary.run])
 
 
@@ -70,7 +70,7 @@ def _prmbench(file: Path, recorded: Path | None, recorded_key: str | None, **giv
     items = picked if recorded else [without_blank_steps(item) for item in picked]
     blank_steps = sum(len(item.steps) for item in picked) - sum(len(item.steps) for item in items)
     answers = answers_of("prmbench", items, options, recorded_of(recorded, recorded_key, "rprm_votes_k10"))
-    summary = prmbench.summarise(items, answers, blank_steps, options.reading(asked=recorded is None))
+    summary = prmbench.summarise(items, answers, blank_steps, options.reading(answers, asked=recorded is None))
     finish(options, prmbench.report(summary), [summary.run])
 
 
@@ -92,7 +92,7 @@ def _pairs(file: Path, **given: Any) -> None:
         raise ConfigurationError(f"{file}: holds out no question with a right and a wrong version of a step")
     chosen = random.Random(options.seed).sample(drawn, min(options.limit or len(drawn), len(drawn)))  # noqa: S311
     answers = asked("pairs", pairs.items_of(chosen), [options.condition(ASKED)], options)[ASKED]
-    summary = pairs.summarise(chosen, answers, options.reading())
+    summary = pairs.summarise(chosen, answers, options.reading(answers))
     finish(options, pairs.report(summary), [summary.run])
 
 
@@ -104,7 +104,7 @@ def _ablate(files: Sequence[Path], **given: Any) -> None:
     options = Options(**given)
     items = stratified(read_processbench(files), options.limit, options.seed)
     answers = asked("ablate", items, ablation.conditions(options.condition), options)
-    summary = ablation.summarise(items, answers, options.reading())
+    summary = ablation.summarise(items, answers, options.reading(*answers.values()))
     finish(options, ablation.report(summary), [one.run for one in summary.conditions.values()])
 
 
@@ -119,7 +119,7 @@ def _scale_k(files: Sequence[Path], **given: Any) -> None:
     # A trajectory that the service knew already would seem to cost nothing.
     condition = options.condition(ASKED, include=["trajectories"], cache=False)
     answers = asked("scale-k", items, [condition], options)[ASKED]
-    summary = scale_k.summarise(items, answers, given["k"], options.reading())
+    summary = scale_k.summarise(items, answers, given["k"], options.reading(answers))
     finish(options, scale_k.report(summary), [summary.run])
 
 
@@ -148,7 +148,7 @@ def _drift(files: Sequence[Path], methods: Sequence[str], k: int | None, batch_i
         of_method = dataclasses.replace(options, method=method, k=k if method == "rprm" else None)
         conditions += drift.conditions(method, of_method.condition(method, cache=False), batch_items)
     answers = asked("drift", items, conditions, options, batch_items=batch_items)
-    summary = drift.summarise(items, answers, chosen, batch_items, options.reading())
+    summary = drift.summarise(items, answers, chosen, batch_items, options.reading(*answers.values()))
     runs = [run for one in summary.methods.values() for run in (one.alone, one.batch)]
     finish(options, drift.report(summary, items, answers), runs)
 
@@ -177,7 +177,7 @@ def _best_of_n(files: Sequence[Path], data: Sequence[Path], aggregate: str, **gi
     items = [item for question in questions for item in question.items]
     answers = asked("best-of-n", items, [options.condition(ASKED)], options)[ASKED]
     summary = best_of_n.summarise(
-        questions, answers, options.reading(), lambda scores: getattr(aggregates(scores), aggregate), same
+        questions, answers, options.reading(answers), lambda scores: getattr(aggregates(scores), aggregate), same
     )
     finish(options, best_of_n.report(summary), [summary.run])
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Shown
 
+from stepreward.aggregation import P_WRONG_BELOW
 from stepreward.commands.bars import counted
 from stepreward.errors import ConfigurationError
 from stepreward.evaluation.answers import AnswerLog, Answers
@@ -39,7 +40,7 @@ class Options:
     output: Path
     limit: int | None
     seed: int
-    threshold: float
+    threshold: float | None
     strict: bool
     url: str | None = None
     in_process: bool = False
@@ -50,9 +51,19 @@ class Options:
     concurrency: int | None = None
     allow_contamination: bool = False
 
-    def reading(self, asked: bool = True) -> Reading:
-        """`asked`: by a service, not a recorded file."""
-        return Reading(self.threshold, not self.allow_contamination if asked else None, self.seed)
+    def reading(self, *answers: Answers, asked: bool = True) -> Reading:
+        """How these are read. `asked`: of a service, not a recorded file. Without a threshold it is the service's.
+
+        Raises ConfigurationError where that was not the same for all.
+        """
+        lines = [one.line for of_condition in answers for one in of_condition.values()]
+        said = {line.wrong_below for line in lines if line.wrong_below is not None}
+        if self.threshold is None and len(said) > 1:
+            raise ConfigurationError(
+                f"--threshold: the service called steps wrong below {' and '.join(map(str, sorted(said)))}; name one"
+            )
+        threshold = next(iter(said), P_WRONG_BELOW) if self.threshold is None else self.threshold
+        return Reading(threshold, not self.allow_contamination if asked else None, self.seed)
 
     def condition(
         self,
@@ -124,9 +135,7 @@ RUN_OPTIONS = (
     click.option(
         "--threshold",
         type=click.FloatRange(0, 1),
-        default=0.5,
-        show_default=True,
-        help="a step is judged right from this score on",
+        help=f"a step is judged right from this score on  [default: the service's; {P_WRONG_BELOW} if recorded]",
     ),
     click.option("--strict", is_flag=True, help="exit code 3 when an item has no score"),
 )

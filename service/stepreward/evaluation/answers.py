@@ -65,6 +65,7 @@ class ItemLine(Line):
     model: str | None = None
     prompt_version: str | None = None
     corpus_snapshot: str | None = None
+    wrong_below: float | None = None
 
     @property
     def served_by(self) -> tuple[str | None, str | None, str | None]:

@@ -155,6 +155,7 @@ def _said(result: ItemResult, served: Served | None) -> dict[str, object]:
             "model": served.model,
             "prompt_version": served.prompt_version,
             "corpus_snapshot": served.corpus_snapshot,
+            "wrong_below": served.wrong_below,
             "seconds": served.seconds,
         }
     return said

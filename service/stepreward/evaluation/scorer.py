@@ -25,6 +25,7 @@ class Served:
     model: str
     prompt_version: str
     corpus_snapshot: str | None
+    wrong_below: float
     seconds: float
 
 
@@ -39,7 +40,7 @@ class Observed:
         started_s = time.perf_counter()
         answer = await self._scorer.score(request)
         seconds = (time.perf_counter() - started_s) / len(answer.items)
-        served = Served(answer.model, answer.prompt_version, answer.corpus_snapshot, seconds)
+        served = Served(answer.model, answer.prompt_version, answer.corpus_snapshot, answer.wrong_below, seconds)
         self.served |= {item.id: served for item in answer.items}
         return answer
 
