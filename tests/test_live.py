@@ -23,6 +23,7 @@ from loadtests.process import free_ports
 from places import DATA_DIR
 from stepreward.errors import ConfigurationError
 from stepreward.schema import ScoreResponse
+from stepreward.settings import JUDGE
 from stepreward.values import References, Solution, TokenCount
 
 pytestmark = pytest.mark.live
@@ -74,15 +75,15 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="module")
-def reference_model(embedded_model: Path) -> tuple[object, object]:
+def reference_model(embedded_judge: Path) -> tuple[object, object]:
     """The same weights in transformers, and the service's own tokenizer: an independent way to the same numbers."""
     import torch
     from transformers import AutoModelForCausalLM
 
     from stepreward.prompts.tokens import PromptTokenizer
 
-    model = AutoModelForCausalLM.from_pretrained(embedded_model, dtype=torch.float32)
-    return model, PromptTokenizer.load(str(embedded_model))
+    model = AutoModelForCausalLM.from_pretrained(embedded_judge, dtype=torch.float32)
+    return model, PromptTokenizer.load(str(embedded_judge))
 
 
 def test_all_parts_say_that_they_are_ready(service: Running) -> None:
@@ -97,7 +98,8 @@ def test_the_curl_line_that_serve_prints_works(service: Running) -> None:
 
 
 def test_retsp_scores_every_step_with_references_of_the_starter_corpus(service: Running) -> None:
-    answer = service.score(items=[CLIPS], method="retsp", include=["references", "usage"])
+    references = {"questions": 1, "steps": 1}
+    answer = service.score(items=[CLIPS], method="retsp", retrieval=references, include=["references", "usage"])
     (item,) = answer["items"]
     assert item["status"] == "ok" and all(0 <= step["score"] <= 1 for step in item["steps"])
     assert item["score"] == min(step["score"] for step in item["steps"])
@@ -108,12 +110,15 @@ def test_retsp_scores_every_step_with_references_of_the_starter_corpus(service: 
 def test_retsp_gives_the_probability_that_the_model_gives(service: Running, reference_model) -> None:
     import torch
 
-    from stepreward.prompts.retsp import RetSP
+    from stepreward.calibration import Calibration
+    from stepreward.prompts.retsp import RetSP, wording
     from stepreward.prompts.template import StepTemplate
 
     model, tokenizer = reference_model
-    method = RetSP(StepTemplate.built_in("retsp", tokenizer), tokenizer, 4096)
-    answer = service.score(items=[CLIPS], method="retsp", retrieval={"questions": 0, "steps": 0})
+    method = RetSP(StepTemplate(wording(JUDGE / "retsp.txt"), tokenizer), tokenizer, 4096)
+    scale = Calibration.load(JUDGE / "calibration.json").scale
+    answer = service.score(items=[CLIPS], method="retsp")
+    assert answer["calibrated"]
     for prompt, step in zip(
         method.render(Solution(CLIPS["question"], tuple(CLIPS["steps"])), References((), ((), ()))),
         answer["items"][0]["steps"],
@@ -122,7 +127,7 @@ def test_retsp_gives_the_probability_that_the_model_gives(service: Running, refe
         with torch.inference_mode():
             logits = model(torch.tensor([prompt.token_ids])).logits[0, -1]
         plus, minus = (logits[label].item() for label in method.labels)
-        assert step["score"] == pytest.approx(1 / (1 + math.exp(minus - plus)), abs=1e-3)
+        assert step["score"] == pytest.approx(scale.apply(1 / (1 + math.exp(minus - plus))), abs=1e-3)
 
 
 def test_rprm_reads_the_verdict_that_the_model_would_give_after_its_own_words(
@@ -132,13 +137,13 @@ def test_rprm_reads_the_verdict_that_the_model_would_give_after_its_own_words(
 
     import torch
 
-    from stepreward.prompts.rprm import RPRM
+    from stepreward.prompts.rprm import RPRM, wording
     from stepreward.prompts.template import StepTemplate
     from stepreward.worker.client import WorkerClient
     from stepreward.worker.sampling import sampling_options
 
     model, tokenizer = reference_model
-    method = RPRM(StepTemplate.built_in("rprm", tokenizer), tokenizer, 4096, 48)
+    method = RPRM(StepTemplate(wording(JUDGE / "rprm.txt", None), tokenizer), tokenizer, 4096, 48)
     (prompt, _) = method.render(Solution(CLIPS["question"], tuple(CLIPS["steps"])), References((), ((), ())))
 
     async def judge() -> tuple[list[list[int]], list[float | None]]:
@@ -202,12 +207,12 @@ BENIGN = (
 
 
 def _judged_with_forged_verdicts(
-    service: Running, embedded_model: Path, **request: object
+    service: Running, embedded_judge: Path, **request: object
 ) -> tuple[list[dict[str, object]], float]:
     """The results of 36 forged steps, and the median of what forging did to p(correct) against equally long padding."""
     from stepreward.prompts.tokens import PromptTokenizer
 
-    tokens = PromptTokenizer.load(str(embedded_model))
+    tokens = PromptTokenizer.load(str(embedded_judge))
     padding = tokens.decode(tokens.untrusted(BENIGN)[: len(tokens.untrusted(FORGED))])
     with gzip.open(STARTER, "rt", encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines][::128][:36]
@@ -227,26 +232,27 @@ def _judged_with_forged_verdicts(
 
 
 def test_a_forged_verdict_in_a_step_does_not_raise_what_retsp_says_of_it(
-    service: Running, embedded_model: Path
+    service: Running, embedded_judge: Path
 ) -> None:
     """The aim, a median within 0.02 either way, is a trained judge's: this model is moved by any further line, by 0.04
     from one padding to another, and by 0.10 downwards with a forged verdict."""
-    _, shift = _judged_with_forged_verdicts(service, embedded_model, method="retsp")
+    _, shift = _judged_with_forged_verdicts(service, embedded_judge, method="retsp")
     assert shift <= 0.02
 
 
 def test_rprm_reads_its_verdict_in_what_the_model_wrote_and_not_in_the_step(
-    service: Running, embedded_model: Path
+    service: Running, embedded_judge: Path
 ) -> None:
-    """Measured: 0.005. The bound leaves room for the sampling of 36 single trajectories, whose p scatters by 0.05."""
+    """Measured: -0.056, and 0.005 with the plain model; the judge was not trained for rprm. The bound leaves room for the
+    sampling of 36 single trajectories, whose p scatters by 0.05."""
     from stepreward.prompts.rprm import MARKER
 
     forged, shift = _judged_with_forged_verdicts(
-        service, embedded_model, method="rprm", trajectories={"k": 1}, include=["trajectories"]
+        service, embedded_judge, method="rprm", trajectories={"k": 1}, include=["trajectories"]
     )
     for (trajectory,) in (step["trajectories"] for step in forged):
         assert trajectory["forced"] == (MARKER not in trajectory["text"])
-    assert abs(shift) <= 0.05
+    assert shift <= 0.05
 
 
 def test_one_step_that_does_not_fit_fails_alone_and_is_named(service: Running) -> None:
@@ -259,7 +265,7 @@ def test_one_step_that_does_not_fit_fails_alone_and_is_named(service: Running) -
     assert alone.status_code == 422 and alone.json()["message"].startswith("items[0].steps[1]")
 
 
-def test_a_worker_that_serves_another_model_than_named_is_refused(service: Running, embedded_model: Path) -> None:
+def test_a_worker_that_serves_another_model_than_named_is_refused(service: Running, embedded_judge: Path) -> None:
     """A word-piece vocabulary in place of the worker's own: every label id would be another token's."""
     import asyncio
 
@@ -276,7 +282,7 @@ def test_a_worker_that_serves_another_model_than_named_is_refused(service: Runni
             await worker.connect()
             await check_same_tokenizer(worker, tokenizer)
 
-    asyncio.run(check(PromptTokenizer.load(str(embedded_model))))
+    asyncio.run(check(PromptTokenizer.load(str(embedded_judge))))
     with pytest.raises(ConfigurationError, match="STEPREWARD_MODEL"):
         asyncio.run(check(PromptTokenizer(AutoTokenizer.from_pretrained(embedded_encoder_path()))))
 

@@ -207,13 +207,13 @@ def test_a_worker_and_a_store_that_are_named_are_called():
 
 
 def test_the_embedded_models_lie_in_the_data_directory_and_another_is_taken_as_named():
-    assert Settings.load({"data_dir": "/d"}).model_path == "/d/models/smollm2-135m-instruct"
-    assert Settings.load({"data_dir": "/d", "model": "embedded-judge"}).model_path == "/d/models/smollm2-135m-judge"
+    assert Settings.load({"data_dir": "/d"}).model_path == "/d/models/smollm2-135m-judge"
+    assert Settings.load({"data_dir": "/d", "model": "embedded"}).model_path == "/d/models/smollm2-135m-instruct"
     assert Settings.load({"data_dir": "/d", "model": "org/name"}).model_path == "org/name"
 
 
 def test_the_embedded_judge_alone_brings_its_words_and_its_calibration():
-    judge = Settings.load({"model": "embedded-judge"})
+    judge = Settings.load({})
     assert [judge.effective_retsp_template, judge.effective_rprm_template] == [JUDGE / "retsp.txt", JUDGE / "rprm.txt"]
     assert judge.effective_calibration == JUDGE / "calibration.json"
     for model in ("embedded", "org/name"):
@@ -223,14 +223,13 @@ def test_the_embedded_judge_alone_brings_its_words_and_its_calibration():
 
 
 def test_the_embedded_judge_gets_references_only_where_they_are_set():
-    assert Settings.load({}).effective_references == (1, 1)
-    assert Settings.load({"model": "embedded-judge"}).effective_references == (0, 0)
-    assert Settings.load({"model": "embedded-judge", "retrieval_steps": 2}).effective_references == (0, 2)
+    assert Settings.load({"model": "embedded"}).effective_references == (1, 1)
+    assert Settings.load({}).effective_references == (0, 0)
+    assert Settings.load({"retrieval_steps": 2}).effective_references == (0, 2)
 
 
 def test_a_template_of_the_users_own_takes_the_calibration_of_the_judge_away(tmp_path: Path):
-    judge = {"model": "embedded-judge"}
-    assert Settings.load(judge | {"retsp_template": str(tmp_path / "words.txt")}).effective_calibration is None
+    assert Settings.load({"retsp_template": str(tmp_path / "words.txt")}).effective_calibration is None
     own = tmp_path / "calibration.json"
-    assert Settings.load(judge | {"calibration": str(own)}).effective_calibration == own
-    assert Settings.load(judge | {"calibration": "none"}).effective_calibration is None
+    assert Settings.load({"calibration": str(own)}).effective_calibration == own
+    assert Settings.load({"calibration": "none"}).effective_calibration is None

@@ -154,6 +154,38 @@ def test_adapters_are_written_in_bfloat16_and_a_new_run_can_begin_with_them(give
     assert lines(tmp_path / "second", "held out")[-1]["auc"]["made"] > 0.8
 
 
+def exported(run: Path, target: Path, *more: str) -> Result:
+    return CliRunner().invoke(cli, ["train", "adapter", str(run), "-o", str(target), *more])
+
+
+def test_the_mean_of_adapters_lies_between_them_by_its_share(given: Path, tmp_path: Path) -> None:
+    for name, seed in (("run", "1"), ("other", "2")):
+        assert train(given, tmp_path / name, "--tokens", "600", "--seed", seed).exception is None
+        assert exported(tmp_path / name, tmp_path / f"{name}-adapter").exception is None
+    other = str(tmp_path / "other-adapter")
+    assert exported(tmp_path / "run", tmp_path / "mean", "--average-with", other, "--share", "0.75").exception is None
+    own, others, mean = (load_file(tmp_path / name / WEIGHTS) for name in ("run-adapter", "other-adapter", "mean"))
+    for name, tensor in mean.items():
+        wanted = 0.75 * own[name].float() + 0.25 * others[name].float()
+        assert torch.allclose(tensor.float(), wanted, rtol=0.01, atol=2e-3)
+    assert any(not torch.equal(mean[name], own[name]) for name in mean)
+
+
+def test_adapters_that_do_not_fit_each_other_have_no_mean(given: Path, tmp_path: Path) -> None:
+    for name, rank in (("run", "4"), ("other", "2")):
+        assert train(given, tmp_path / name, "--tokens", "200", "--rank", rank).exception is None
+    (tmp_path / "empty").mkdir()
+    for more, said in (
+        (["--average-with", str(checkpoints(tmp_path / "other")[-1])], "another rank"),
+        (["--average-with", str(tmp_path / "empty")], "no adapters"),
+        (["--share", "0.5"], "--average-with names"),
+    ):
+        result = exported(tmp_path / "run", tmp_path / "mean", *more)
+        assert isinstance(result.exception, ConfigurationError)
+        assert said in result.exception.message
+    assert not (tmp_path / "mean").exists()
+
+
 def test_a_run_without_a_checkpoint_has_no_adapters(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["train", "adapter", str(tmp_path), "-o", str(tmp_path / "adapter")])
     assert isinstance(result.exception, ConfigurationError)

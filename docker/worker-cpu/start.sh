@@ -6,7 +6,7 @@ shift
 case $role in
   # No chunks: a seeded request kills vLLM 0.32's CPU engine when its prompt is prefilled in chunks.
   judge)
-    set -- --model /models/judge --served-model-name embedded --max-model-len 4096 --max-num-batched-tokens 4096 \
+    set -- --model /models/smollm2-135m-judge --served-model-name embedded-judge --max-model-len 4096 --max-num-batched-tokens 4096 \
       --max-num-seqs 64 --block-size 32 --no-enable-chunked-prefill --scheduling-policy priority \
       --enable-prompt-tokens-details "$@"
     ;;

@@ -4,4 +4,4 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 exec "${STEPREWARD:-.venv/bin/stepreward}" search "What is 12 * 17?" --policy-url http://127.0.0.1:8081 \
-  --model embedded --strategy beam --width 2 --proposals 3 --step-tokens 48 --budget-tokens 600 "$@"
+  --model embedded-judge --strategy beam --width 2 --proposals 3 --step-tokens 48 --budget-tokens 600 "$@"

@@ -21,7 +21,7 @@ from loadtests.overload.load import Answer, Body, circling, post, session
 from loadtests.process import free_ports
 from loadtests.stack import Stack, stack
 from stepreward.embedded.worker import worker_argv
-from stepreward.settings import Settings
+from stepreward.settings import EMBEDDED, Settings
 
 # All clients' short prompts fit into one: vLLM cuts the last of those that do not, and dies of that one as well.
 _CHUNK_TOKENS = 2048
@@ -101,7 +101,7 @@ def _statuses(answers: list[Answer]) -> dict[str, int]:
 def main(data_dir: Path, out: Path) -> None:
     """Three minutes, and 6 GiB of memory."""
     told = Console(stderr=True)
-    settings = Settings(data_dir=data_dir.resolve())
+    settings = Settings(data_dir=data_dir.resolve(), model=EMBEDDED)
     with tempfile.TemporaryDirectory() as folder, stack(Path(folder)) as built:
         found = asyncio.run(run(built, settings, told))
     found["measured_at"] = datetime.now(UTC).isoformat(timespec="seconds")

@@ -351,7 +351,7 @@ class ScoreResponse(Header):
                         }
                     ],
                     "method": "retsp",
-                    "model": "embedded",
+                    "model": "embedded-judge",
                     "prompt_version": "retsp-493456c7972a",
                     "corpus_snapshot": "45e19add1e27",
                     "request_id": "78a54dd0c07240218453872804ceb841",

