@@ -243,8 +243,8 @@ def test_a_forged_verdict_in_a_step_does_not_raise_what_retsp_says_of_it(
 def test_rprm_reads_its_verdict_in_what_the_model_wrote_and_not_in_the_step(
     service: Running, embedded_judge: Path
 ) -> None:
-    """Measured: -0.056, and 0.005 with the plain model; the judge was not trained for rprm. The bound leaves room for the
-    sampling of 36 single trajectories, whose p scatters by 0.05."""
+    """Measured: -0.056, and 0.005 with the plain model; the judge was not trained for rprm. The bound leaves room for
+    the sampling of 36 single trajectories, whose p scatters by 0.05."""
     from stepreward.prompts.rprm import MARKER
 
     forged, shift = _judged_with_forged_verdicts(
